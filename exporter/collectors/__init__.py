@@ -1,0 +1,1 @@
+"""What the exporter watches, one module per collector."""
