@@ -5,11 +5,15 @@ Column names are OpenF1's (https://openf1.org/#laps), joined with what its `stin
 km/h, °C, %, hPa (station pressure at the track), m/s, degrees.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+
+# Keys are 32-bit integers in the database.
+HIGHEST_KEY = 2**31 - 1
 
 Kind = Literal["integer", "number", "flag", "text", "time"]
 
@@ -28,11 +32,11 @@ class Column:
 COLUMNS: tuple[Column, ...] = (
     Column("year", "integer", required=True, low=1950, high=2100),
     Column("round", "integer", low=1, high=40),
-    Column("meeting_key", "integer", required=True, low=1),
-    Column("session_key", "integer", required=True, low=1),
+    Column("meeting_key", "integer", required=True, low=1, high=HIGHEST_KEY),
+    Column("session_key", "integer", required=True, low=1, high=HIGHEST_KEY),
     Column("meeting_name", "text"),
     Column("session_name", "text"),
-    Column("circuit_key", "integer", required=True, low=1),
+    Column("circuit_key", "integer", required=True, low=1, high=HIGHEST_KEY),
     Column("circuit_short_name", "text"),
     Column("location", "text"),
     Column("country_code", "text"),
@@ -51,10 +55,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("st_speed", "number", low=0, high=450),
     Column("is_pit_out_lap", "flag"),
     Column("is_pit_in_lap", "flag"),
-    Column("stint_number", "integer", low=1),
+    Column("stint_number", "integer", low=1, high=100),
     Column("compound", "text"),
-    Column("tyre_age_at_start", "integer", low=0),
-    Column("tyre_age_at_lap", "integer", low=-1),
+    Column("tyre_age_at_start", "integer", low=0, high=300),
+    Column("tyre_age_at_lap", "integer", low=-1, high=500),
     Column("track_status", "text"),
     Column("air_temperature", "number", low=-40, high=70),
     Column("track_temperature", "number", low=-40, high=90),
@@ -77,6 +81,8 @@ KEY = ("session_key", "driver_number", "lap_number")
 
 TRUE_WORDS = frozenset({"true", "t", "1", "1.0", "yes"})
 FALSE_WORDS = frozenset({"false", "f", "0", "0.0", "no"})
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -107,71 +113,99 @@ def conform(
     """
     found: dict[int, RowProblem] = {}
     typed: dict[str, pd.Series] = {}
+
+    def keep_out(row: int, column: str, value: str, reason: str) -> None:
+        line = int(lines[row]) if lines is not None else None
+        found.setdefault(row, RowProblem(source, line, column, value, reason))
+
     for column in COLUMNS:
-        if column.name in raw:
-            cells = raw[column.name].reset_index(drop=True)
-            series, reasons = _convert(cells, column)
+        if column.name not in raw:
+            raw_cells = pd.Series([None] * len(raw), dtype=object)
         else:
-            cells = pd.Series([None] * len(raw), dtype=object)
-            series, reasons = cells.astype(DTYPES[column.kind]), {}
-        if column.required:
-            for row in np.flatnonzero(series.isna().to_numpy()):
-                reasons.setdefault(int(row), "is required")
+            raw_cells = raw[column.name].reset_index(drop=True)
+        typed[column.name], reasons = _convert(raw_cells, column)
         for row, reason in reasons.items():
-            line = int(lines[row]) if lines is not None else None
-            value = "" if pd.isna(cells.iat[row]) else str(cells.iat[row])
-            found.setdefault(row, RowProblem(source, line, column.name, value, reason))
-        typed[column.name] = series
+            value = raw_cells.iloc[row]
+            keep_out(
+                row, column.name, "" if value is None or value is pd.NA else str(value), reason
+            )
     frame = pd.DataFrame(typed, columns=[column.name for column in COLUMNS])
-    for row, problem in _repeated(frame, source, lines).items():
-        found.setdefault(row, problem)
+    for row in _rows(_repeated(frame)):
+        key = "/".join(str(frame[name].iloc[row]) for name in KEY)
+        keep_out(row, "lap_number", key, "the same session, driver and lap stands above")
     good = np.ones(len(frame), dtype=bool)
     good[list(found)] = False
     return frame[good].reset_index(drop=True), [found[row] for row in sorted(found)]
 
 
-def _repeated(
-    frame: pd.DataFrame, source: str, lines: np.ndarray | None
-) -> dict[int, RowProblem]:
+def _repeated(frame: pd.DataFrame) -> pd.Series:
     keyed = frame[list(KEY)].notna().all(axis=1)
-    repeated = keyed & frame.duplicated(list(KEY), keep="first")
-    problems = {}
-    for row in np.flatnonzero(repeated.to_numpy()):
-        key = "/".join(str(frame[name].iat[row]) for name in KEY)
-        line = int(lines[row]) if lines is not None else None
-        problems[int(row)] = RowProblem(
-            source, line, "lap_number", key, "the same session, driver and lap stands above"
-        )
-    return problems
+    return keyed & frame.duplicated(list(KEY), keep="first")
+
+
+def _rows(marks: pd.Series) -> list[int]:
+    return [int(row) for row in np.flatnonzero(marks.to_numpy(dtype=bool))]
 
 
 def _convert(cells: pd.Series, column: Column) -> tuple[pd.Series, dict[int, str]]:
-    if column.kind == "text":
-        text = cells.astype("string").str.strip()
-        return text.mask(text == ""), {}
-    blank = cells.isna() | (cells.astype("string").str.strip() == "").fillna(False)
-    present = ~blank
-    if column.kind == "flag":
-        series = _flags(cells)
-        unreadable, reason = present & series.isna(), "is not true or false"
-    elif column.kind == "time":
-        series = pd.to_datetime(
-            cells.where(present), errors="coerce", utc=True, format="ISO8601"
-        ).astype(DTYPES["time"])
-        unreadable, reason = present & series.isna(), "is not an ISO 8601 time"
-    else:
-        numbers = pd.to_numeric(cells.where(present), errors="coerce").astype("float64")
-        numbers = numbers.where(np.isfinite(numbers))
-        unreadable, reason = present & numbers.isna(), "is not a number"
-        if column.kind == "integer":
-            fractional = numbers.notna() & (numbers % 1 != 0)
-            unreadable, reason = unreadable | fractional, "is not a whole number"
-            numbers = numbers.mask(fractional)
-        series = numbers.astype(DTYPES[column.kind])
-    reasons = {int(row): reason for row in np.flatnonzero(unreadable.to_numpy())}
-    if column.kind in ("integer", "number"):
-        reasons |= _outside(series, column)
+    """The typed column, and for each row whose cell doesn't fit the reason."""
+    # Lap data repeats itself: most columns hold a few hundred distinct values.
+    codes, distinct = pd.factorize(cells)
+    values, unfit = _convert_distinct(pd.Series(distinct, dtype=object), column)
+    series = pd.Series(values.array.take(codes, allow_fill=True))
+    reasons = {row: unfit[codes[row]] for row in _rows(pd.Series(np.isin(codes, list(unfit))))}
+    if column.required:
+        for row in _rows(series.isna()):
+            reasons.setdefault(row, "is required")
     return series, reasons
+
+
+def _convert_distinct(cells: pd.Series, column: Column) -> tuple[pd.Series, dict[int, str]]:
+    if column.kind == "text":
+        return _texts(cells)
+    if column.kind == "flag":
+        series, reason = _flags(cells), "is not true or false"
+    elif column.kind == "time":
+        series, reason = _times(cells), "is not an ISO 8601 time"
+    else:
+        return _numbers(cells, column)
+    return series, dict.fromkeys(_unread(cells, series), reason)
+
+
+def _unread(cells: pd.Series, series: pd.Series) -> list[int]:
+    """The rows whose cell holds something that `series` could not take."""
+    blank = cells.astype("string").str.strip() == ""
+    return _rows(cells.notna() & series.isna() & ~blank)
+
+
+def _texts(cells: pd.Series) -> tuple[pd.Series, dict[int, str]]:
+    # Neither can be stored: PostgreSQL refuses NUL, UTF-8 half a surrogate pair.
+    storable = cells.map(lambda cell: UNSTORABLE.search(str(cell)) is None).astype(bool)
+    text = cells.where(storable).astype("string").str.strip()
+    reasons = dict.fromkeys(_rows(~storable), "holds a character that can't be stored")
+    return text.mask(text == ""), reasons
+
+
+def _times(cells: pd.Series) -> pd.Series:
+    # pandas reads "now" and "today" as the present moment; a recorded time has digits.
+    dated = cells.map(lambda cell: not isinstance(cell, str) or cell.strip()[:4].isdecimal())
+    times = pd.to_datetime(
+        cells.where(dated.astype(bool)), errors="coerce", utc=True, format="ISO8601"
+    )
+    return times.astype("datetime64[us, UTC]")
+
+
+def _numbers(cells: pd.Series, column: Column) -> tuple[pd.Series, dict[int, str]]:
+    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
+    numbers = numbers.where(np.isfinite(numbers))
+    reasons = dict.fromkeys(_unread(cells, numbers), "is not a number")
+    if column.kind == "integer":
+        fractional = numbers.notna() & (numbers % 1 != 0)
+        reasons |= dict.fromkeys(_rows(fractional), "is not a whole number")
+    reasons |= _outside(numbers, column)
+    # Before the conversion: a number of any size must not overflow an integer.
+    numbers.iloc[list(reasons)] = np.nan
+    return numbers.astype("Int64") if column.kind == "integer" else numbers, reasons
 
 
 def _flags(cells: pd.Series) -> pd.Series:
@@ -182,12 +216,10 @@ def _flags(cells: pd.Series) -> pd.Series:
     return flags
 
 
-def _outside(series: pd.Series, column: Column) -> dict[int, str]:
-    reasons = {}
+def _outside(numbers: pd.Series, column: Column) -> dict[int, str]:
+    reasons: dict[int, str] = {}
     if column.low is not None:
-        for row in np.flatnonzero((series < column.low).fillna(False).to_numpy(dtype=bool)):
-            reasons[int(row)] = f"is below {column.low:g}"
+        reasons |= dict.fromkeys(_rows(numbers < column.low), f"is below {column.low:.15g}")
     if column.high is not None:
-        for row in np.flatnonzero((series > column.high).fillna(False).to_numpy(dtype=bool)):
-            reasons[int(row)] = f"is above {column.high:g}"
+        reasons |= dict.fromkeys(_rows(numbers > column.high), f"is above {column.high:.15g}")
     return reasons

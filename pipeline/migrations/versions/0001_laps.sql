@@ -1,20 +1,13 @@
 CREATE TABLE circuits (
     circuit_key integer PRIMARY KEY CHECK (circuit_key >= 1),
     circuit_short_name text NOT NULL CHECK (circuit_short_name <> ''),
-    circuit_full_name text,
     location text,
     country_code text,
     country_name text,
-    latitude double precision CHECK (latitude BETWEEN -90 AND 90),
-    longitude double precision CHECK (longitude BETWEEN -180 AND 180),
-    altitude_m double precision CHECK (altitude_m BETWEEN -500 AND 5000),
-    ergast_ref text,
-    wikipedia_url text
+    altitude_m smallint CHECK (altitude_m BETWEEN -500 AND 5000)
 );
 COMMENT ON TABLE circuits IS 'One row per OpenF1 circuit_key. Rows are only ever added to or completed.';
 COMMENT ON COLUMN circuits.country_code IS 'Three-letter code as Formula 1 uses it, e.g. NED, MON';
-COMMENT ON COLUMN circuits.latitude IS 'Degrees north, WGS 84';
-COMMENT ON COLUMN circuits.longitude IS 'Degrees east, WGS 84';
 COMMENT ON COLUMN circuits.altitude_m IS 'Metres above sea level';
 
 CREATE TABLE drivers (
