@@ -3,8 +3,9 @@ misbehaves on request."""
 
 import json
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,13 +42,17 @@ Script = Answer | Hang | Truth
 
 class Replay:
     """`rows` are the end points' rows, filtered by the query as OpenF1 does. `script` holds
-    what the next requests get, in order; when it is used up, `otherwise` is what they get."""
+    what the next requests get, in order; when it is used up, `by_end_point` says what an end
+    point gives, and `otherwise` what all others give."""
 
     def __init__(self, rows: Mapping[str, Sequence[Any]]) -> None:
         self.rows = rows
         self.script: deque[Script] = deque()
+        self.by_end_point: dict[str, Script] = {}
         self.otherwise: Script = Truth()
         self.requests: list[str] = []
+        self.times: list[float] = []
+        self.monotonic: Callable[[], float] = time.monotonic
         self._stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -77,7 +82,8 @@ class Replay:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 replay.requests.append(self.path.removeprefix("/v1/"))
-                step = replay.script.popleft() if replay.script else replay.otherwise
+                replay.times.append(replay.monotonic())
+                step = replay._next_step(self.path)
                 if isinstance(step, Hang):
                     replay._stopping.wait()
                     return
@@ -102,18 +108,40 @@ class Replay:
 
         return Handler
 
+    def _next_step(self, path: str) -> Script:
+        if self.script:
+            return self.script.popleft()
+        return self.by_end_point.get(_end_point(path), self.otherwise)
+
     def _true_answer(self, path: str, truth: Truth) -> Answer:
-        parts = urlsplit(path)
-        query = dict(parse_qsl(parts.query))
-        end_point = parts.path.removeprefix("/v1/")
+        query = dict(parse_qsl(urlsplit(path).query))
         found = [
             row
-            for row in self.rows.get(end_point, [])
+            for row in self.rows.get(_end_point(path), [])
             if all(str(row.get(name)) == value for name, value in query.items())
         ]
         if not found:
             return Answer(404, b'{"detail": "No results found."}')
         return Answer(body=json.dumps(found).encode(), cut=truth.cut)
+
+
+def _end_point(path: str) -> str:
+    return urlsplit(path).path.removeprefix("/v1/")
+
+
+class Clock:
+    """A monotonic clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.sleeps: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
 
 
 def recorded_rows(folder: Path) -> dict[str, list[Any]]:
