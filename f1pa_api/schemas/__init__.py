@@ -1,0 +1,1 @@
+"""Pure schemas: requests, answers and the model artefact. No Flask, no database."""
