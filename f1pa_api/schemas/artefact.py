@@ -5,6 +5,7 @@ schema) and `reference.csv.gz` (the sample that drift is measured against). Noth
 is pickled.
 """
 
+import math
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -15,7 +16,6 @@ from f1pa_api.features import FEATURE_NAMES, CircuitEncoding, Encoders
 MODEL_FILE = "model.lgb"
 ARTEFACT_FILE = "artefact.json"
 REFERENCE_FILE = "reference.csv.gz"
-FORMAT = 1
 
 
 class CircuitEntry(BaseModel):
@@ -89,7 +89,7 @@ class Artefact(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     model_family: Literal["lightgbm"] = "lightgbm"
     strategy: str
     run_name: str
@@ -134,8 +134,8 @@ def _circuit_encoding(entry: CircuitEntry) -> CircuitEncoding:
 
 
 def _null_from_nan(value: float) -> float | None:
-    return None if value != value else value  # noqa: PLR0124 - NaN alone differs from itself
+    return None if math.isnan(value) else value
 
 
 def _nan_from_null(value: float | None) -> float:
-    return float("nan") if value is None else value
+    return math.nan if value is None else value
