@@ -1,0 +1,55 @@
+"""The checkout's Prometheus and Alertmanager files, with the addresses of the embedded stack."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
+
+from deploy.embedded.errors import StackError
+from deploy.embedded.settings import CHECKOUT, StackSettings
+
+SOURCE = CHECKOUT / "prometheus"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A written configuration; `content` is all that it says, included files too."""
+
+    file: Path
+    content: str
+
+
+def prometheus(options: StackSettings, folder: Path, source: Path = SOURCE) -> Config:
+    """Write `folder`/prometheus.yml. Raises StackError for a target that the stack doesn't run."""
+    addresses = {
+        "exporter:9108": f"127.0.0.1:{options.exporter_port}",
+        "alertmanager:9093": f"127.0.0.1:{options.alertmanager_port}",
+        "localhost:9090": f"127.0.0.1:{options.prometheus_port}",
+    }
+    original = source / "prometheus.yml"
+    config: dict[str, Any] = yaml.safe_load(original.read_text())
+    alerting = config.get("alerting", {}).get("alertmanagers", [])
+    for group in (
+        group
+        for job in [*config["scrape_configs"], *alerting]
+        for group in job.get("static_configs", [])
+    ):
+        unknown = [target for target in group["targets"] if target not in addresses]
+        if unknown:
+            raise StackError(f"{original}: the embedded stack doesn't run {', '.join(unknown)}")
+        group["targets"] = [addresses[target] for target in group["targets"]]
+    # Where they are, so that an edited rule needs no copying.
+    rules = [source / name for name in config.get("rule_files", [])]
+    config["rule_files"] = [str(rule) for rule in rules]
+    text = yaml.safe_dump(config, sort_keys=False)
+    (folder / "prometheus.yml").write_text(text)
+    content = "\n".join([text, *(rule.read_text() for rule in rules)])
+    return Config(folder / "prometheus.yml", content)
+
+
+def alertmanager(folder: Path, source: Path = SOURCE) -> Config:
+    """Write `folder`/alertmanager.yml; it holds no address of the stack."""
+    text = (source / "alertmanager.yml").read_text()
+    (folder / "alertmanager.yml").write_text(text)
+    return Config(folder / "alertmanager.yml", text)

@@ -1,0 +1,72 @@
+"""The stack on a terminal: a table of its services, and a first request to try."""
+
+import json
+import shutil
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from deploy.embedded.settings import StackSettings
+from deploy.embedded.stack import ServiceStatus
+
+# A lap of Spa-Francorchamps in good weather.
+EXAMPLE = {
+    "driver_number": 1,
+    "circuit_key": 7,
+    "st_speed": 305,
+    "i1_speed": 320,
+    "i2_speed": 195,
+    "temp": 22,
+    "rhum": 55,
+    "pres": 970,
+    "lap_number": 12,
+}
+
+
+def status_table(services: Sequence[ServiceStatus], grafana_port: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("service", "address", "state", "pid", "uptime", "health"):
+        table.add_column(column, overflow="fold")
+    for service in services:
+        running = service.status.pid != 0
+        table.add_row(
+            service.program.name,
+            service.program.address,
+            service.status.state.lower(),
+            str(service.status.pid) if running else "",
+            duration(service.status.uptime_seconds) if running else "",
+            "[green]healthy[/green]" if service.healthy else f"[red]{service.complaint}[/red]",
+        )
+    table.add_row("grafana", f"http://127.0.0.1:{grafana_port}", _grafana(), "", "", "")
+    return table
+
+
+def _grafana() -> str:
+    if shutil.which("grafana") is None and shutil.which("grafana-server") is None:
+        return "not on PATH: get it from https://grafana.com/grafana/download"
+    return "not run by this version"
+
+
+def duration(seconds: int) -> str:
+    """Two units at most: 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    for size, unit, smaller_size, smaller in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{seconds // size} {unit} {seconds % size // smaller_size} {smaller}"
+    return f"{seconds} s"
+
+
+def example_request(options: StackSettings) -> str:
+    """A prediction to paste into a shell. A password of one's own is not shown."""
+    credentials = "f1pa:f1pa"
+    given = (options.basic_auth_user, options.basic_auth_password.get_secret_value())
+    if given != ("f1pa", "f1pa"):
+        credentials = '"$F1PA_BASIC_AUTH_USER:$F1PA_BASIC_AUTH_PASSWORD"'
+    return (
+        f"curl -s -u {credentials} -H 'Content-Type: application/json' "
+        f"-d '{json.dumps({'features': EXAMPLE}, separators=(',', ':'))}' "
+        f"http://127.0.0.1:{options.api_port}/predict/lap"
+    )
