@@ -1,5 +1,6 @@
 """The exporter's HTTP side."""
 
+import errno
 import gzip
 import logging
 import os
@@ -50,21 +51,19 @@ class Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, collection: Collection, metrics_dir: Path) -> None:
         self.collection = collection
         self.metrics_dir = metrics_dir
-        self._in_flight = 0
+        self.in_flight = 0
         self._landed = threading.Condition()
         try:
             address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self.address_family = address[0]
             super().__init__((host, port), _Handler)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):
             raise ListenError(f"F1PA_EXPORTER_HOST: {host} is not an address") from None
-        except PermissionError:
-            raise ListenError(f"F1PA_EXPORTER_PORT: not allowed to listen on {port}") from None
         except OSError as error:
+            about_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
+            variable = "F1PA_EXPORTER_PORT" if about_port else "F1PA_EXPORTER_HOST"
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise ListenError(
-                f"F1PA_EXPORTER_PORT: can't listen on {host}:{port}: {reason}"
-            ) from None
+            raise ListenError(f"{variable}: can't listen on {host}:{port}: {reason}") from None
 
     @property
     def url(self) -> str:
@@ -79,12 +78,12 @@ class Server(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         with self._landed:
-            self._in_flight += 1
+            self.in_flight += 1
         try:
             super().process_request_thread(request, client_address)
         finally:
             with self._landed:
-                self._in_flight -= 1
+                self.in_flight -= 1
                 self._landed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - inherited
@@ -98,7 +97,7 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         with self._landed:
-            self._landed.wait_for(lambda: self._in_flight == 0, timeout=grace_seconds)
+            self._landed.wait_for(lambda: self.in_flight == 0, timeout=grace_seconds)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 import select
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import psycopg
 from prometheus_client import Metric
@@ -63,12 +64,11 @@ class DatabaseCollector:
 def _probe(url: str, timeout_seconds: int) -> None:
     """Raises psycopg.Error when there is no answer within `timeout_seconds`."""
     deadline = time.monotonic() + timeout_seconds
-    with psycopg.connect(
-        url,
-        autocommit=True,
-        connect_timeout=timeout_seconds,
-        fallback_application_name="f1pa_exporter",
-    ) as connection:
+    connection = psycopg.connect(
+        url, connect_timeout=timeout_seconds, fallback_application_name="f1pa_exporter"
+    )
+    # Just closed: leaving psycopg's own block asks a server for a rollback that may not answer.
+    with closing(connection):
         _select_one(connection.pgconn, deadline)
 
 

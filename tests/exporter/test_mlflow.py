@@ -1,0 +1,81 @@
+"""The MLflow collector tells whether the registry's store can be asked for the alias."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from exporter.collection import Collection
+from exporter.collectors.mlflow import MlflowCollector
+from exporter.exposition import render
+from tests.exporter.conftest import sample
+from tests.exporter.standins import NOWHERE, black_hole, http_dependency
+
+FOUND = {"model_version": {"name": "f1pa-lap-time", "version": "3"}}
+NOT_FOUND = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}
+
+
+def scrape(base_url: str) -> tuple[Callable[..., float | None], str]:
+    """A look-up of samples, and the state, after one scrape with this collector alone."""
+    collection = Collection([MlflowCollector(base_url, "a model/1", "champion", 2)])
+    text = render(collection.collect(5))[0].decode()
+    return lambda name, **labels: sample(text, name, **labels), collection.statuses()[0].state
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "connected", "state"),
+    [
+        (200, FOUND, 1, "connected"),
+        (404, NOT_FOUND, 1, "connected, no model has the alias"),
+        (404, {"error_code": "ENDPOINT_NOT_FOUND"}, 0, "not connected: the answer is not MLflow's"),
+        (404, b"<html>not here</html>", 0, "not connected: the answer is not MLflow's"),
+        (200, {"hello": "world"}, 0, "not connected: the answer is not MLflow's"),
+        (200, [], 0, "not connected: the answer is not MLflow's"),
+        (500, {"error_code": "INTERNAL_ERROR"}, 0, "not connected: it answered 500"),
+        (503, b"", 0, "not connected: it answered 503"),
+        (401, b"", 0, "not connected: it answered 401"),
+    ],
+)
+def test_what_the_answer_means(status: int, body: object, connected: int, state: str) -> None:
+    with http_dependency(status, body) as server:
+        value, found_state = scrape(server.url)
+    assert value("f1pa_mlflow_connected") == connected
+    assert found_state == state
+    assert value("f1pa_exporter_collector_success", collector="mlflow") == 1
+
+
+def test_the_alias_of_the_model_is_looked_up() -> None:
+    with http_dependency(200, FOUND) as server:
+        scrape(f"{server.url}/prefix")
+    asked = urlsplit(server.asked[0])
+    assert asked.path == "/prefix/api/2.0/mlflow/registered-models/alias"
+    assert parse_qs(asked.query) == {"name": ["a model/1"], "alias": ["champion"]}
+
+
+def test_nobody_there() -> None:
+    value, state = scrape(NOWHERE)
+    assert value("f1pa_mlflow_connected") == 0
+    assert value("f1pa_mlflow_last_connected_timestamp_seconds") == 0
+    assert state == "not connected: no connection"
+
+
+def test_a_server_that_never_answers() -> None:
+    with black_hole() as hole:
+        value, state = scrape(hole.url)
+    assert value("f1pa_mlflow_connected") == 0
+    assert value("f1pa_mlflow_probe_duration_seconds") == pytest.approx(2, abs=0.45)
+    assert state == "not connected: no answer within 2 s"
+
+
+def test_the_last_connection_is_remembered_after_the_server_broke() -> None:
+    with http_dependency(200, FOUND) as server:
+        collector = MlflowCollector(server.url, "m", "champion", 2)
+
+        def last_connected() -> float | None:
+            text = render(collector.collect().families)[0].decode()
+            return sample(text, "f1pa_mlflow_last_connected_timestamp_seconds")
+
+        connected = last_connected()
+        assert connected
+        server.status = 500
+        assert last_connected() == connected

@@ -1,0 +1,186 @@
+"""The exporter's HTTP side: four paths, two methods, and answers that fit the request."""
+
+import gzip
+import http.client
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from exporter.collection import Collection, Reading
+from exporter.server import ListenError, Server
+from tests.exporter.conftest import request
+
+
+class Constant:
+    name = "constant"
+    timeout_seconds = 5.0
+    fresh_seconds = 0.0
+
+    def collect(self) -> Reading:
+        return Reading(self.unknown(0.0), "<is fine>")
+
+    def unknown(self, elapsed_seconds: float) -> Sequence[Metric]:  # noqa: ARG002 - the protocol's
+        return [GaugeMetricFamily("f1pa_constant", "One.", 1.0)]
+
+
+Serve = Callable[[Collection], AbstractContextManager[Server]]
+
+
+@pytest.fixture
+def server(serve: Serve) -> Iterator[Server]:
+    with serve(Collection([Constant()])) as server:
+        yield server
+
+
+def test_metrics_are_plain_text_by_default(server: Server) -> None:
+    answer = request(f"{server.url}/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in answer.headers
+    assert answer.value("f1pa_constant") == 1
+
+
+def test_metrics_are_openmetrics_on_request(server: Server) -> None:
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+    answer = request(f"{server.url}/metrics", Accept=accept)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.body.endswith(b"\n# EOF\n")
+
+
+def test_metrics_are_packed_for_who_can_unpack(server: Server) -> None:
+    packed = request(f"{server.url}/metrics", Accept_Encoding="deflate, gzip;q=0.8")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Content-Length"] == str(len(packed.body))
+    assert b"f1pa_constant 1.0" in gzip.decompress(packed.body)
+
+
+def test_the_scrape_timeout_of_prometheus_is_heeded(server: Server) -> None:
+    answer = request(f"{server.url}/metrics", X_Prometheus_Scrape_Timeout_Seconds="2")
+    assert answer.value("f1pa_exporter_collector_timeout_seconds", collector="constant") == 1.5
+
+
+def test_a_query_does_not_change_the_path(server: Server) -> None:
+    assert request(f"{server.url}/metrics?a=b").value("f1pa_constant") == 1
+
+
+def test_the_landing_page_links_and_tells_each_collectors_state(server: Server) -> None:
+    before = request(server.url + "/")
+    assert before.headers["Content-Type"] == "text/html; charset=utf-8"
+    for path in ("/metrics", "/-/healthy", "/-/ready"):
+        assert f'href="{path}"' in before.text
+    assert "<td>constant</td><td>not run yet</td>" in before.text
+    request(f"{server.url}/metrics")
+    after = request(server.url + "/").text
+    assert "<td>constant</td><td>&lt;is fine&gt;</td>" in after
+
+
+def test_healthy_while_the_process_answers(server: Server) -> None:
+    answer = request(f"{server.url}/-/healthy")
+    assert (answer.status, answer.text) == (200, "healthy\n")
+
+
+def test_ready_while_the_metric_files_can_be_read(server: Server, metrics_dir: Path) -> None:
+    ready = request(f"{server.url}/-/ready")
+    assert (ready.status, ready.text) == (200, "ready\n")
+    metrics_dir.rmdir()
+    unready = request(f"{server.url}/-/ready")
+    assert unready.status == 503
+    assert unready.text == "can't read F1PA_METRICS_DIR: No such file or directory\n"
+
+
+@pytest.mark.parametrize("path", ["/metric", "/metrics/", "/-/", "/../etc/passwd", "/%2Fmetrics"])
+def test_an_unknown_path_is_404(path: str, server: Server) -> None:
+    assert request(server.url + path).status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_a_method_that_changes_things_is_405(method: str, server: Server) -> None:
+    answer = request(f"{server.url}/metrics", method)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_a_refused_method_is_answered_though_it_brings_a_body(server: Server) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    connection.request("POST", "/metrics", body=b"x" * 50_000)
+    assert connection.getresponse().status == 405
+    connection.close()
+
+
+def test_head_has_the_headers_of_get_and_no_body(server: Server) -> None:
+    get, head = (request(f"{server.url}/-/healthy", method) for method in ("GET", "HEAD"))
+    assert head.status == 200
+    assert head.body == b""
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+def test_nonsense_and_silence_do_not_disturb_others(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, port = server.server_address[:2]
+    with (
+        socket.create_connection((str(host), port)),
+        socket.create_connection((str(host), port)) as babbler,
+    ):
+        babbler.sendall(b"\x16\x03\x01\x00\xff nonsense\r\n\r\n")
+        assert babbler.recv(1024)
+        assert request(f"{server.url}/-/healthy").status == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_stop_waits_for_the_answers_under_way(serve: Serve, metrics_dir: Path) -> None:
+    class Slow(Constant):
+        def collect(self) -> Reading:
+            time.sleep(0.3)
+            return super().collect()
+
+    with serve(Collection([Slow()])) as server:
+        host, port = server.server_address[:2]
+        with socket.create_connection((str(host), port)) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            while server.in_flight == 0:
+                time.sleep(0.01)
+            server.stop(grace_seconds=10)
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert b"f1pa_constant 1.0" in answer
+
+
+def test_a_stop_does_not_wait_longer_than_its_grace(serve: Serve) -> None:
+    with serve(Collection([Constant()])) as server:
+        host, port = server.server_address[:2]
+        with socket.create_connection((str(host), port)):
+            while server.in_flight == 0:
+                time.sleep(0.01)
+            started = time.monotonic()
+            server.stop(grace_seconds=0.2)
+            assert 0.2 <= time.monotonic() - started < 5
+
+
+def test_a_taken_port_is_named(server: Server, metrics_dir: Path) -> None:
+    port = server.server_address[1]
+    with pytest.raises(ListenError, match=rf"^F1PA_EXPORTER_PORT: .*:{port}: Address already in"):
+        Server("127.0.0.1", port, Collection([]), metrics_dir)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_named(host: str, metrics_dir: Path) -> None:
+    with pytest.raises(ListenError, match=rf"^F1PA_EXPORTER_HOST: .*{host}"):
+        Server(host, 0, Collection([]), metrics_dir)
+
+
+def test_ipv6_is_served(metrics_dir: Path) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python has no IPv6")
+    try:
+        server = Server("::1", 0, Collection([]), metrics_dir)
+    except ListenError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    with server:
+        assert server.url == f"http://[::1]:{server.server_address[1]}"

@@ -1,0 +1,77 @@
+"""The exporter's settings come from F1PA_ variables, and a bad one is named."""
+
+import pytest
+
+from exporter.settings import SettingsError, load
+
+GOOD = {"F1PA_METRICS_DIR": "/somewhere", "F1PA_DATABASE_URL": "postgresql://u:secret@h/d"}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EXPORTER_HOST", "EXPORTER_PORT", "API_URL", "MLFLOW_URL", "MODEL_NAME"):
+        monkeypatch.delenv(f"F1PA_{name}", raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_required_ones_are_enough() -> None:
+    settings = load()
+    assert (settings.exporter_host, settings.exporter_port) == ("127.0.0.1", 9108)
+    assert settings.api_url == "http://127.0.0.1:8000"
+    assert settings.mlflow_url == "http://127.0.0.1:5000"
+    assert (settings.model_name, settings.model_alias) == ("f1pa-lap-time", "champion")
+
+
+def test_a_base_url_loses_its_last_slash_and_keeps_its_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("F1PA_MLFLOW_URL", "https://example.org/mlflow/")
+    assert load().mlflow_url == "https://example.org/mlflow"
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_missing_one_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(SettingsError, match=f"^{name}: is required$"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("F1PA_EXPORTER_PORT", "many", "integer"),
+        ("F1PA_EXPORTER_PORT", "65536", "65535"),
+        ("F1PA_EXPORTER_PORT", "-1", "greater than or equal to 0"),
+        ("F1PA_EXPORTER_HOST", "", "at least 1 character"),
+        ("F1PA_EXPORTER_PROBE_TIMEOUT_SECONDS", "1", "greater than or equal to 2"),
+        ("F1PA_METRICS_DIR", "", "must not be empty"),
+        ("F1PA_API_URL", "localhost:8000", "URL"),
+        ("F1PA_API_URL", "http://h/?a=b", "must not have a query"),
+        ("F1PA_MLFLOW_URL", "file:///tmp", "URL scheme"),
+        ("F1PA_DATABASE_URL", "mysql://h/d", "must start with postgresql://"),
+        ("F1PA_DATABASE_URL", "postgresql://u:secret@h/d?nonsense=1", "not a valid"),
+    ],
+)
+def test_a_bad_one_is_named_in_one_line(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    message = str(caught.value)
+    assert message.startswith(f"{name}: ")
+    assert reason in message
+    assert "\n" not in message
+    assert "secret" not in message
+
+
+def test_every_bad_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("F1PA_EXPORTER_PORT", "x")
+    monkeypatch.delenv("F1PA_METRICS_DIR")
+    with pytest.raises(SettingsError, match=r"F1PA_EXPORTER_PORT: .*; F1PA_METRICS_DIR: "):
+        load()
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "secret" not in repr(load())
