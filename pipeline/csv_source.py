@@ -16,6 +16,8 @@ from pipeline.laps import COLUMNS, RowProblem, conform
 GZIP_MAGIC = b"\x1f\x8b"
 LINE = "line"
 CHUNK_BYTES = 65_536
+# Rows are turned into columns in blocks: so many short-lived lists would slow the collector.
+BLOCK_ROWS = 1024
 
 
 class SourceError(Exception):
@@ -56,23 +58,28 @@ def _table(path: Path) -> tuple[pd.DataFrame, list[RowProblem]]:
     _check_header(names, path)
     places = {column.name: names.index(column.name) for column in COLUMNS if column.name in names}
     lines: list[int] = []
-    cells: list[list[str]] = []
+    cells: list[list[str]] = [[] for _ in names]
     ragged: list[RowProblem] = []
+    block: list[list[str]] = []
     for line, row in records:
-        if len(row) == len(names):
-            lines.append(line)
-            cells.append(row)
-        else:
+        if len(row) != len(names):
             found, expected = f"{len(row)} fields", f"the header has {len(names)}"
             ragged.append(RowProblem(str(path), line, "row", found, expected))
+            continue
+        lines.append(line)
+        block.append(row)
+        if len(block) == BLOCK_ROWS:
+            _move(block, cells)
+    _move(block, cells)
     index = pd.Index(lines, name=LINE, dtype="int64")
-    columns = list(zip(*cells, strict=True)) or [()] * len(names)
-    return (
-        pd.DataFrame(
-            {name: pd.Series(columns[place], index, object) for name, place in places.items()}
-        ),
-        ragged,
-    )
+    columns = {name: pd.Series(cells[place], index, object) for name, place in places.items()}
+    return pd.DataFrame(columns), ragged
+
+
+def _move(block: list[list[str]], cells: list[list[str]]) -> None:
+    for column, more in zip(cells, zip(*block, strict=True), strict=bool(block)):
+        column.extend(more)
+    block.clear()
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -130,17 +130,18 @@ def conform(
                 row, column.name, "" if value is None or value is pd.NA else str(value), reason
             )
     frame = pd.DataFrame(typed, columns=[column.name for column in COLUMNS])
-    for row in _rows(_repeated(frame)):
-        key = "/".join(str(frame[name].iloc[row]) for name in KEY)
-        keep_out(row, "lap_number", key, "the same session, driver and lap stands above")
     good = np.ones(len(frame), dtype=bool)
     good[list(found)] = False
+    for row in _rows(_repeated(frame, good)):
+        key = "/".join(str(frame[name].iloc[row]) for name in KEY)
+        keep_out(row, "lap_number", key, "the same session, driver and lap stands above")
+        good[row] = False
     return frame[good].reset_index(drop=True), [found[row] for row in sorted(found)]
 
 
-def _repeated(frame: pd.DataFrame) -> pd.Series:
-    keyed = frame[list(KEY)].notna().all(axis=1)
-    return keyed & frame.duplicated(list(KEY), keep="first")
+def _repeated(frame: pd.DataFrame, good: np.ndarray) -> pd.Series:
+    repeated = frame[good].duplicated(list(KEY), keep="first")
+    return repeated.reindex(frame.index, fill_value=False)
 
 
 def _rows(marks: pd.Series) -> list[int]:

@@ -13,6 +13,8 @@ import pytest
 from psycopg import sql
 
 from deploy.embedded import postgres
+from pipeline.csv_source import fingerprint, read_csv
+from pipeline.loading import load
 from pipeline.schema import migrate
 
 CREDENTIALS = postgres.Credentials(
@@ -121,3 +123,14 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The owner's URL of a database without any table."""
     with postgres_server.database("template1") as name:
         yield postgres_server.url(name)
+
+
+@pytest.fixture(scope="session")
+def loaded_database_url(postgres_server: PostgresServer, recorded_data: Path) -> Iterator[str]:
+    """A database of all recorded laps, shared by the tests and for that reason read-only."""
+    path = recorded_data / "laps_real.csv.gz"
+    frame, problems = read_csv(path)
+    assert problems == []
+    with postgres_server.database() as name:
+        load(frame, postgres_server.url(name), "csv", fingerprint(path))
+        yield postgres_server.url(name, postgres.API)
