@@ -70,8 +70,10 @@ def _private_apt(work: Path) -> dict[str, str]:
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    # Proxy, certificates, timeouts; but not the hooks that run at every update.
-    settings = [line for line in dump.stdout.splitlines() if line.startswith("Acquire::")]
+    # Where the sources are, proxy, certificates; but not the hooks that run at every update.
+    settings = [
+        line for line in dump.stdout.splitlines() if line.startswith(("Acquire::", "Dir::Etc"))
+    ]
     settings += [
         f'Dir::Etc::parts "{work / "parts"}";',
         'Dir::Etc::main "/dev/null";',
