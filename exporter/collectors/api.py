@@ -24,7 +24,7 @@ class ApiCollector:
         self._url = f"{base_url}/health/ready"
         self._probe_timeout_seconds = probe_timeout_seconds
         # The probe's own limit is to strike first: it names the cause.
-        self.timeout_seconds = probe_timeout_seconds + 0.5
+        self.timeout_seconds = probe_timeout_seconds + 1.0
 
     def collect(self) -> Reading:
         started = time.monotonic()

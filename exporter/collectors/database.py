@@ -24,7 +24,7 @@ class DatabaseCollector:
         self._url = url
         self._probe_timeout_seconds = probe_timeout_seconds
         # The probe's own limit is to strike first: it names the cause.
-        self.timeout_seconds = probe_timeout_seconds + 0.5
+        self.timeout_seconds = probe_timeout_seconds + 1.0
         self._last_connected_timestamp_seconds = 0.0
 
     def collect(self) -> Reading:

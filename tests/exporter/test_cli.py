@@ -88,7 +88,8 @@ def test_it_serves_until_told_to_stop(stop: signal.Signals, environment: dict[st
         exporter.process.send_signal(stop)
         started = time.monotonic()
         assert exporter.process.wait(timeout=10) == 0
-        assert time.monotonic() - started < 1
+        # A second, and one more for a busy machine.
+        assert time.monotonic() - started < 2
 
 
 def test_a_stop_does_not_wait_for_a_probe_that_hangs(environment: dict[str, str]) -> None:

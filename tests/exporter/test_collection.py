@@ -79,9 +79,9 @@ def test_a_hanging_collector_is_given_up_at_its_own_timeout(gate: threading.Even
 def test_the_budget_of_the_scrape_bounds_every_collector(gate: threading.Event) -> None:
     fakes = [Fake(name, gate.wait, timeout_seconds=60) for name in ("one", "two", "three")]
     started = time.monotonic()
-    scrape(Collection(fakes), budget_seconds=0.3)
+    scrape(Collection(fakes), budget_seconds=0.5)
     # Together, not one after the other.
-    assert 0.3 <= time.monotonic() - started < 0.85
+    assert 0.5 <= time.monotonic() - started < 1.4
 
 
 def test_an_overdue_run_neither_delays_later_scrapes_nor_multiplies(gate: threading.Event) -> None:
