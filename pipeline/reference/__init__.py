@@ -14,6 +14,9 @@ circuits.csv, one row for each circuit:
   lap_seconds                       a dry race lap
   sector_1_share, sector_2_share    of the lap time; sector 3 has the rest
   i1_speed_kmh, i2_speed_kmh, st_speed_kmh
+  i1_spread_percent, i2_spread_percent, st_spread_percent
+                                    of a driver's speeds within a race (interquartile
+                                    range / 1.35)
   trap_sends_changes                the speed trap sends a value only when it differs from
                                     the last one, so that a null means "unchanged"
   pit_in_seconds, pit_out_seconds   lost on the lap into the pits and on the lap out of them

@@ -12,9 +12,9 @@ from pipeline import reference
 Array = npt.NDArray[Any]
 
 CAR_SPREAD = 0.001
-SKILL_SPREAD = 0.003
+SKILL_SPREAD = 0.0025
 SKILL_DRIFT = 0.001
-FORM_SPREAD = 0.0055  # car and driver on one circuit on one day
+FORM_SPREAD = 0.0045  # car and driver on one circuit on one day
 NO_START_CHANCE = 0.02
 
 

@@ -13,10 +13,11 @@ Array = npt.NDArray[Any]
 Kind = Literal["yellow", "virtual", "safety", "red"]
 
 # Per race. Retirements bring most safety cars; rain brings more of everything.
-YELLOWS_PER_RACE = 2.0
-CHANCE: dict[Kind, float] = {"safety": 0.30, "virtual": 0.36, "red": 0.08}
+YELLOWS_PER_RACE = 1.6
+CHANCE: dict[Kind, float] = {"safety": 0.20, "virtual": 0.46, "red": 0.11}
 RAIN_FACTOR = 1.8
-SAFETY_CAR_AFTER_RETIREMENT = 0.22
+SAFETY_CAR_AFTER_RETIREMENT = 0.20
+SAFETY_CAR_AFTER_FIRST_LAP = 0.6
 # Live-timing codes of the track status.
 CLEAR, YELLOW, SAFETY, RED, VIRTUAL, VIRTUAL_ENDING = "1", "2", "4", "5", "6", "7"
 
@@ -73,7 +74,8 @@ def draw_incidents(
     found += [
         _incident("safety", int(lap), rng)
         for lap in retired_after
-        if lap < race_laps - 4 and rng.random() < SAFETY_CAR_AFTER_RETIREMENT
+        if lap < race_laps - 4
+        and rng.random() < (SAFETY_CAR_AFTER_RETIREMENT if lap else SAFETY_CAR_AFTER_FIRST_LAP)
     ]
     yellows = rng.integers(1, race_laps - 1, rng.poisson(YELLOWS_PER_RACE * factor))
     found += [_incident("yellow", int(lap), rng) for lap in yellows]
@@ -87,7 +89,7 @@ def draw_incidents(
 
 
 def _incident(kind: Kind, lap: int, rng: np.random.Generator) -> Incident:
-    laps = int(rng.integers(2, 7)) if kind == "safety" else 0
+    laps = int(rng.integers(3, 6)) if kind == "safety" else 0
     return Incident(kind, lap, float(rng.uniform(0.1, 0.9)), laps)
 
 
@@ -105,9 +107,9 @@ def apply_incident(running: Running, incident: Incident, rng: np.random.Generato
 def _yellow(running: Running, incident: Incident, rng: np.random.Generator) -> None:
     """Cars in the sector lift; some had to go around the cause of it."""
     begins = running.when(incident)
-    seconds = rng.uniform(8, 45)
+    seconds = rng.uniform(8, 30)
     shares = _overlap(running, begins, seconds) / seconds
-    running.pace += shares * rng.gamma(0.35, 2.5, shares.shape)
+    running.pace += shares * rng.gamma(0.35, 5.0, shares.shape)
     running.changes += [(begins, YELLOW), (begins + seconds, CLEAR)]
 
 
@@ -128,7 +130,8 @@ def _overlap(running: Running, begins: float, seconds: float) -> Array:
     """How many seconds of each lap lie in the window."""
     ends = running.ends()
     starts = ends - running.pace - running.extra
-    return np.clip(np.minimum(ends, begins + seconds) - np.maximum(starts, begins), 0, None)
+    overlap: Array = np.minimum(ends, begins + seconds) - np.maximum(starts, begins)
+    return np.maximum(overlap, 0)
 
 
 def _safety_car(running: Running, incident: Incident, rng: np.random.Generator) -> None:
@@ -139,7 +142,7 @@ def _safety_car(running: Running, incident: Incident, rng: np.random.Generator) 
     last = ends.shape[1] - 1
     current = np.minimum((ends <= begins).sum(axis=1), last)
     left = np.clip(ends[everyone, current] - begins, 0, running.lap_seconds)
-    _slow(running, everyone, current, left * rng.uniform(0.30, 0.55, len(left)))
+    _slow(running, everyone, current, left * rng.uniform(0.45, 0.80, len(left)))
     following = [everyone[current + lap <= last] for lap in range(1, incident.laps + 1)]
     for lap, rows in enumerate(following, start=1):
         # A stop costs less while the others are slow.
@@ -148,17 +151,21 @@ def _safety_car(running: Running, incident: Incident, rng: np.random.Generator) 
     for lap, rows in enumerate(following, start=1):
         gap[rows] += running.extra[rows, current[rows] + lap]
     gap -= gap[running.leader(incident.lap)]
-    place = np.argsort(np.argsort(gap))
-    to_close = np.maximum(gap - place * physics.QUEUE_GAP_SECONDS, 0)
+    # Cars on the road ahead of the leader wait for the queue and join its tail.
+    place = np.argsort(np.argsort(np.where(gap < 0, gap + 10 * running.lap_seconds, gap)))
+    to_close = gap - place * physics.QUEUE_GAP_SECONDS
     for lap, rows in enumerate(following, start=1):
         laps = current[rows] + lap
-        queue = running.lap_seconds * (physics.SAFETY_CAR_FACTOR + rng.normal(0, 0.07))
+        queue = running.lap_seconds * (physics.SAFETY_CAR_FACTOR + rng.normal(0, 0.10))
         floor = running.lap_seconds * physics.SAFETY_CAR_CATCH_UP_FACTOR
         wanted = queue - to_close[rows] / max(incident.laps - 1, 1) * (lap <= incident.laps - 1)
-        slow = np.maximum(wanted, floor) * (1 + rng.normal(0, 0.012, len(rows)))
+        slow = np.clip(wanted, floor, 2 * running.lap_seconds) * (
+            1 + rng.normal(0, 0.012, len(rows))
+        )
         _slow(running, rows, laps, slow - running.pace[rows, laps])
-    leader = running.leader(incident.lap)
-    clear = running.ends()[leader, min(current[leader] + incident.laps, last)] - 3
+    in_this_lap = np.minimum(current + incident.laps, last)
+    returns = running.ends()[everyone, in_this_lap][running.active[everyone, in_this_lap]]
+    clear = float(returns.min()) - 1
     if rng.random() < 0.7:
         running.changes.append((begins - rng.uniform(5, 30), YELLOW))
     running.changes += [(begins, SAFETY), (clear, CLEAR)]

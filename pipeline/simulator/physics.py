@@ -22,6 +22,8 @@ COMPOUND_WEAR = {
     "INTERMEDIATE": 0.000_60,
     "WET": 0.000_60,
 }
+# The circuit's dry lap is a median, driven on tyres that had lost this much already.
+USUAL_TYRE_LOSS = 0.0075
 # Share lost on a fully wet track (wetness 1).
 COMPOUND_WET_LOSS = {
     "SOFT": 0.30,
@@ -37,7 +39,7 @@ WARM_UP_SHARE = 0.002
 TRACK_HEAT_SHARE_PER_DEGREE = 0.000_2
 
 # The standing start: reaching racing speed, and the queue through the first corners.
-STANDING_START_SECONDS = 5.0
+STANDING_START_SECONDS = 6.0
 SECONDS_PER_GRID_PLACE = 0.35
 FIELD_BUNCHED_SHARE = 0.0065  # lap 2, nose to tail
 PIT_LANE_START_SECONDS = 15.0
@@ -56,10 +58,10 @@ QUEUE_GAP_SECONDS = 0.9
 RED_FLAG_SECONDS = (1000.0, 2600.0)
 
 # The relative speed that a lap slower by one share loses at the three measuring points.
-SPEED_LOSS = {"i1_speed": 0.83, "i2_speed": 0.60, "st_speed": 0.45}
-# Half the slowing under a neutralisation shows at the measuring points, with much spread.
-NEUTRAL_SPEED_LOSS = 0.52
+SPEED_LOSS = {"i1_speed": 0.83, "i2_speed": 0.50, "st_speed": 0.25}
+# More than half the slowing under a neutralisation shows at the measuring points, with much spread.
+NEUTRAL_SPEED_LOSS = 0.62
 
 # Isothermal barometric formula, p = p0 exp(-g M h / (R T)), with T = 290 K.
-SEA_LEVEL_HPA = 1014.0
+SEA_LEVEL_HPA = 1015.0
 SCALE_HEIGHT_M = 8_489.0

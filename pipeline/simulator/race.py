@@ -112,7 +112,8 @@ def _expected_clock(laps: int, lap_seconds: float, incidents: list[Incident]) ->
         lasting[slow] *= physics.SAFETY_CAR_FACTOR
         if incident.kind == "red":
             lasting[incident.lap + 1] = np.mean(physics.RED_FLAG_SECONDS)
-    return np.cumsum(lasting) - lasting
+    clock: Array = np.cumsum(lasting) - lasting
+    return clock
 
 
 def _fuel(setting: Setting) -> Array:
@@ -156,11 +157,14 @@ def _tyre_share(setting: Setting) -> Array:
     }
     # Circuits that need more stops wear the tyres more.
     stress = float(setting.circuit["dry_stops"]) / 1.6
-    share = per_compound["offset"] + per_compound["wear"] * tyres.age * stress
+    share: Array = (
+        per_compound["offset"] - physics.USUAL_TYRE_LOSS + per_compound["wear"] * tyres.age * stress
+    )
     share = share + per_compound["wet"] * setting.wetness
     share = share + physics.TRACK_HEAT_SHARE_PER_DEGREE * setting.weather.track_heat
     first_flying = np.roll(tyres.pit_out, 1, axis=1)
-    return share + physics.WARM_UP_SHARE * first_flying
+    share += physics.WARM_UP_SHARE * first_flying
+    return share
 
 
 def _noise(shape: tuple[int, int], rng: np.random.Generator) -> Array:
@@ -172,7 +176,7 @@ def _noise(shape: tuple[int, int], rng: np.random.Generator) -> Array:
 
 def _stop(typical: float, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Seconds lost in the pit lane: most stops are alike, a few go wrong."""
-    return typical * (1 + rng.normal(0, 0.05, shape)) + rng.gamma(0.5, 1.6, shape)
+    return typical * (1 + rng.normal(0, 0.08, shape)) + rng.gamma(0.35, 3.5, shape)
 
 
 def _timed(
@@ -196,8 +200,8 @@ def _timed(
         stopped=stopped,
     )
     sectors = timing.sector_times(driven, setting.circuit, rng)
-    lost = stopped & (rng.random(shape) < 0.85)
-    sectors[0] = np.where(lost, np.nan, sectors[0])
+    # The feed has no sector 1 that holds an interruption.
+    sectors[0] = np.where(stopped, np.nan, sectors[0])
     laps: dict[str, Array] = {"lap_duration": duration}
     laps |= {f"duration_sector_{place}": sector for place, sector in enumerate(sectors, start=1)}
     return laps | timing.measured_speeds(driven, setting.circuit, setting.entrants.speed, rng)
@@ -245,4 +249,5 @@ def _driven(setting: Setting, starts: Array, ends: Array) -> Array:
     last = setting.race_laps - 1
     running = np.arange(last + 1) <= setting.last_lap[:, None]
     winner_finishes = np.where(running[:, last], ends[:, last], np.inf).min()
-    return running & (starts < winner_finishes)
+    driven: Array = running & (starts < winner_finishes)
+    return driven

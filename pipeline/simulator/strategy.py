@@ -12,11 +12,11 @@ from pipeline.simulator.incidents import Incident
 Array = npt.NDArray[Any]
 
 SOFT, MEDIUM, HARD, INTERMEDIATE, WET = range(len(physics.COMPOUNDS))
-START_SHARES = {SOFT: 0.22, MEDIUM: 0.62, HARD: 0.16}
-LATER_SHARES = {SOFT: 0.13, MEDIUM: 0.27, HARD: 0.60}
-LAST_SPRINT_SHARES = {SOFT: 0.45, MEDIUM: 0.35, HARD: 0.20}
+START_SHARES = {SOFT: 0.20, MEDIUM: 0.63, HARD: 0.17}
+LATER_SHARES = {SOFT: 0.06, MEDIUM: 0.26, HARD: 0.68}
+LAST_SPRINT_SHARES = {SOFT: 0.40, MEDIUM: 0.35, HARD: 0.25}
 # Track wetness at which the field changes to and from rain tyres, and to full wets.
-TO_RAIN_TYRES, TO_SLICKS, TO_FULL_WETS = 0.25, 0.16, 0.85
+TO_RAIN_TYRES, TO_SLICKS, TO_FULL_WETS = 0.25, 0.16, 0.75
 SHORTEST_STINT = 5
 # Age of a set on its first lap: most are new, the others were used in qualifying.
 AGES = (0, 1, 2, 3, 4, 5, 7)
@@ -78,7 +78,7 @@ def _stops(outlook: Outlook, rain_tyres: Array, rng: np.random.Generator) -> lis
     forced: set[int] = {incident.lap for incident in outlook.incidents if incident.kind == "red"}
     turns = np.flatnonzero(rain_tyres[1:] != rain_tyres[:-1])
     forced |= {int(turn + rng.integers(0, 3)) for turn in turns}
-    count = max(1, int(np.floor(outlook.dry_stops + rng.normal(0.5, 0.35))))
+    count = max(1, int(np.floor(outlook.dry_stops + rng.normal(0.65, 0.45))))
     if rain_tyres.all():
         count = int(rng.integers(1, 3))
     planned = laps * (np.arange(count) + 1) / (count + 1) + rng.normal(0, 0.08 * laps, count)

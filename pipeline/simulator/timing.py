@@ -13,11 +13,16 @@ Array = npt.NDArray[Any]
 
 SECTOR_NOISE = 0.0028  # of the lap, where nothing slows it
 NEUTRAL_SECTOR_NOISE = 0.035
-SPEED_CORRELATION = 0.65
-# Speed noise as shares: usual, in a tow (faster), lifting for traffic or a flag (slower).
-SPEED_NOISE = 0.0125
-TOW_CHANCE, TOW_GAIN = 0.10, (0.02, 0.065)
-LIFT_CHANCE, LIFT_LOSS = 0.015, (0.05, 0.25)
+# Speed noise in units of the circuit's spread: a slow drift (fuel, engine modes), Student's t
+# with 2 degrees of freedom from lap to lap (mostly small, at times large), and at the trap
+# the gain of a tow or an open rear wing.
+DRIFT_CORRELATION, DRIFT_SCALE = 0.95, 0.75
+LAP_SCALE = {"i1_speed": 0.30, "i2_speed": 0.30, "st_speed": 0.17}
+SMALL_LOSS, SMALL_LOSS_SHARE = 0.02, 0.25
+TOW_CHANCE, TOW_GAIN = 0.11, (2.0, 6.0)
+# Speeds lost on the standing lap, and at the trap behind the pit exit.
+FIRST_LAP_LOSS = {"i1_speed": 0.10, "i2_speed": 0.07, "st_speed": 0.04}
+PIT_EXIT_LOSS, PIT_EXIT_SECONDS = 0.22, 8.0
 # Rows in which the feed loses a value.
 LOST = {
     "lap_duration": 0.0016,
@@ -87,15 +92,22 @@ def measured_speeds(
     speeds = {}
     for point, (name, loss) in enumerate(physics.SPEED_LOSS.items()):
         shape = driven.duration.shape
-        noise = correlated(rng.normal(0, SPEED_NOISE, shape), SPEED_CORRELATION)
-        tow = (rng.random(shape) < TOW_CHANCE) * rng.uniform(*TOW_GAIN, shape)
-        lift = (rng.random(shape) < LIFT_CHANCE) * rng.uniform(*LIFT_LOSS, shape)
-        neutral = driven.neutral * rng.uniform(0.2, 1.8, shape) * physics.NEUTRAL_SPEED_LOSS
-        share = car_speed[:, [point]] * (1 + noise + tow - lift)
-        share = share * np.exp(-loss * np.clip(driven.slower, -0.05, 0.4))
-        share = share * np.clip(1 - neutral, 0.35, 1)
+        noise = DRIFT_SCALE * correlated(rng.normal(0, 1, shape), DRIFT_CORRELATION)
+        noise += LAP_SCALE[name] * np.clip(rng.standard_t(2, shape), -25, 12)
         if name == "st_speed":
-            share = np.where(driven.off_line > 8, share * rng.uniform(0.8, 1, shape), share)
+            noise += (rng.random(shape) < TOW_CHANCE) * rng.uniform(*TOW_GAIN, shape)
+        spread = float(circuit[name.replace("speed", "spread_percent")]) / 100
+        neutral = driven.neutral * rng.uniform(0.15, 2, shape) * physics.NEUTRAL_SPEED_LOSS
+        share = car_speed[:, [point]] * (1 + spread * noise)
+        # Small losses are mostly made in corners; what slows a car much shows everywhere.
+        slower = np.clip(driven.slower, -0.05, 0.4)
+        lost = SMALL_LOSS_SHARE * slower + np.maximum(slower - SMALL_LOSS, 0)
+        share = share * np.exp(-loss * lost)
+        share = share * np.clip(1 - neutral, 0.35, 1)
+        share[:, 0] *= 1 - FIRST_LAP_LOSS[name] * rng.random(len(share))
+        if name == "st_speed":
+            leaving = (driven.off_line > PIT_EXIT_SECONDS) * rng.random(shape)
+            share = share * (1 - PIT_EXIT_LOSS * leaving)
         speeds[name] = np.round(np.maximum(float(circuit[f"{name}_kmh"]) * share, 30))
     return speeds
 

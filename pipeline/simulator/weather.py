@@ -32,7 +32,8 @@ class Weather:
 
     def minute(self, seconds: Array) -> Array:
         """The index of the message in force that many seconds after the start."""
-        return np.clip(seconds // 60, 0, MINUTES - 1).astype(int)
+        minute: Array = np.clip(seconds // 60, 0, MINUTES - 1).astype(int)
+        return minute
 
 
 def draw_weather(circuit: pd.Series, minutes: float, rng: np.random.Generator) -> Weather:
@@ -40,7 +41,7 @@ def draw_weather(circuit: pd.Series, minutes: float, rng: np.random.Generator) -
     rain = _rain(float(circuit["rain_chance"]), minutes, rng)
     wetness = _wetness(rain)
     warmer = rng.normal(0, 2.6)
-    heat = 1.4 * warmer + rng.normal(0, 2.0)
+    heat = 1.4 * warmer + rng.normal(0, 3.6)
     air = circuit["air_temperature_c"] + warmer + _walk(0.035, rng) - 1.5 * wetness
     track = circuit["track_temperature_c"] + heat + _walk(0.13, rng) - 7.0 * wetness
     humidity = circuit["humidity_percent"] + rng.normal(0, 9) - warmer + _walk(0.2, rng)
@@ -50,7 +51,7 @@ def draw_weather(circuit: pd.Series, minutes: float, rng: np.random.Generator) -
     pressure = pressure + rng.normal(0, 3.0) + _walk(0.025, rng)
     wind = float(circuit["wind_speed_ms"]) * rng.lognormal(-0.15, 0.25)
     gusts = wind * rng.gamma(6.0, 1 / 6.0, MINUTES)
-    direction = rng.uniform(0, 360) + rng.normal(0, 45, MINUTES) + _walk(4.0, rng)
+    direction = rng.normal(190, 75) + rng.normal(0, 45, MINUTES) + _walk(4.0, rng)
     return Weather(
         air_temperature=np.round(air, 1),
         track_temperature=np.round(np.maximum(track, air - 3), 1),
@@ -71,7 +72,7 @@ def _walk(step: float, rng: np.random.Generator) -> Array:
 def _rain(chance: float, minutes: float, rng: np.random.Generator) -> Array:
     """Rain intensity a minute, 0 to 1: none, a drizzle, a shower or a wet afternoon."""
     rain = np.zeros(MINUTES)
-    kind = rng.choice(["drizzle", "shower", "afternoon"], p=[0.35, 0.4, 0.25])
+    kind = rng.choice(["drizzle", "shower", "afternoon"], p=[0.3, 0.4, 0.3])
     first = rng.uniform(0, 0.75) * minutes
     if rng.random() >= chance:
         return rain
