@@ -66,16 +66,27 @@ class MlflowCollector:
 
 def _judge(answer: http_probe.Answer) -> tuple[bool, str]:
     """Whether this is an answer from the store, and the state to report."""
-    if answer.status not in {200, 404}:
+    if answer.status not in {200, 400, 404}:
         return False, f"not connected: it answered {answer.status}"
     try:
         body = json.loads(answer.body)
     except ValueError:
         body = None
-    if not isinstance(body, dict):
-        return False, "not connected: the answer is not MLflow's"
-    if answer.status == 200 and "model_version" in body:
-        return True, "connected"
-    if answer.status == 404 and body.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
-        return True, "connected, no model has the alias"
+    if isinstance(body, dict):
+        if answer.status == 200 and "model_version" in body:
+            return True, "connected"
+        if _says_absent(body):
+            return True, "connected, no model has the alias"
     return False, "not connected: the answer is not MLflow's"
+
+
+def _says_absent(body: dict[str, object]) -> bool:
+    """Whether the store was asked and has no such model, or the model no such alias.
+
+    MLflow reports the latter as a bad parameter; only the text tells it from a name that
+    MLflow refuses without asking its store.
+    """
+    code = body.get("error_code")
+    if code == "INVALID_PARAMETER_VALUE":
+        return "not found" in str(body.get("message"))
+    return code == "RESOURCE_DOES_NOT_EXIST"

@@ -1,18 +1,31 @@
 """The MLflow collector tells whether the registry's store can be asked for the alias."""
 
-from collections.abc import Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from exporter import http_probe
 from exporter.collection import Collection
 from exporter.collectors.mlflow import MlflowCollector
 from exporter.exposition import render
 from tests.exporter.conftest import sample
 from tests.exporter.standins import NOWHERE, black_hole, http_dependency
+from tests.fix_postgres import free_port
 
 FOUND = {"model_version": {"name": "f1pa-lap-time", "version": "3"}}
-NOT_FOUND = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}
+NO_MODEL = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}
+NO_ALIAS = {"error_code": "INVALID_PARAMETER_VALUE", "message": "... alias champion not found."}
+BAD_NAME = {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid model name: 'a:b'."}
 
 
 def scrape(base_url: str) -> tuple[Callable[..., float | None], str]:
@@ -26,7 +39,10 @@ def scrape(base_url: str) -> tuple[Callable[..., float | None], str]:
     ("status", "body", "connected", "state"),
     [
         (200, FOUND, 1, "connected"),
-        (404, NOT_FOUND, 1, "connected, no model has the alias"),
+        (404, NO_MODEL, 1, "connected, no model has the alias"),
+        (400, NO_ALIAS, 1, "connected, no model has the alias"),
+        (400, BAD_NAME, 0, "not connected: the answer is not MLflow's"),
+        (400, b"", 0, "not connected: the answer is not MLflow's"),
         (404, {"error_code": "ENDPOINT_NOT_FOUND"}, 0, "not connected: the answer is not MLflow's"),
         (404, b"<html>not here</html>", 0, "not connected: the answer is not MLflow's"),
         (200, {"hello": "world"}, 0, "not connected: the answer is not MLflow's"),
@@ -79,3 +95,66 @@ def test_the_last_connection_is_remembered_after_the_server_broke() -> None:
         assert connected
         server.status = 500
         assert last_connected() == connected
+
+
+@contextmanager
+def real_mlflow(folder: Path) -> Iterator[str]:
+    """The URL of an MLflow server that keeps its store in `folder`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    store = ["--backend-store-uri", f"sqlite:///{folder}/store.db"]
+    quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    with (
+        (folder / "log").open("wb") as log,
+        # In a session of its own, to end the server's children with it.
+        subprocess.Popen(
+            [*command, *store],
+            cwd=folder,
+            env={**os.environ, **quiet},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            while not _answers(f"{url}/health"):
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.2)
+            yield url
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return http_probe.get(url, 5).status == 200
+    except http_probe.ProbeError:
+        return False
+
+
+def post(url: str, body: dict[str, str]) -> None:
+    asking = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(asking, timeout=20) as response:
+        response.read()
+
+
+@pytest.mark.slow
+def test_a_real_server_is_connected_with_and_without_model_and_alias(tmp_path: Path) -> None:
+    name = {"name": "f1pa-lap-time"}
+    states = []
+    with real_mlflow(tmp_path) as url:
+        api = f"{url}/api/2.0/mlflow"
+        collector = MlflowCollector(url, name["name"], "champion", 10)
+        states.append(collector.collect().state)
+        post(f"{api}/registered-models/create", name)
+        states.append(collector.collect().state)
+        post(f"{api}/model-versions/create", {**name, "source": "s3://nowhere/model"})
+        post(f"{api}/registered-models/alias", {**name, "alias": "champion", "version": "1"})
+        states.append(collector.collect().state)
+    absent = "connected, no model has the alias"
+    assert states == [absent, absent, "connected"]
+    assert collector.collect().state == "not connected: no connection"
