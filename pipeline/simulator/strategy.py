@@ -78,7 +78,7 @@ def _stops(outlook: Outlook, rain_tyres: Array, rng: np.random.Generator) -> lis
     forced: set[int] = {incident.lap for incident in outlook.incidents if incident.kind == "red"}
     turns = np.flatnonzero(rain_tyres[1:] != rain_tyres[:-1])
     forced |= {int(turn + rng.integers(0, 3)) for turn in turns}
-    count = max(1, int(np.floor(outlook.dry_stops + rng.normal(0.65, 0.45))))
+    count = max(1, int(np.floor(outlook.dry_stops + rng.normal(0.8, 0.55))))
     if rain_tyres.all():
         count = int(rng.integers(1, 3))
     planned = laps * (np.arange(count) + 1) / (count + 1) + rng.normal(0, 0.08 * laps, count)

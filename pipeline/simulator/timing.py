@@ -11,8 +11,9 @@ from pipeline.simulator import physics
 
 Array = npt.NDArray[Any]
 
-SECTOR_NOISE = 0.0028  # of the lap, where nothing slows it
-NEUTRAL_SECTOR_NOISE = 0.035
+# Of a sector's share of the lap: where nothing slows the lap, and under a neutralisation.
+SECTOR_NOISE = 0.0085
+NEUTRAL_SECTOR_NOISE = 0.11
 # Speed noise in units of the circuit's spread: a slow drift (fuel, engine modes), Student's t
 # with 2 degrees of freedom from lap to lap (mostly small, at times large), and at the trap
 # the gain of a tow or an open rear wing.
@@ -69,13 +70,15 @@ def sector_times(driven: Driven, circuit: pd.Series, rng: np.random.Generator) -
     """
     shape = driven.duration.shape
     noise = np.where(driven.neutral > 0.02, NEUTRAL_SECTOR_NOISE, SECTOR_NOISE)
-    first = circuit["sector_1_share"] + noise * rng.normal(0, 1, shape)
-    second = circuit["sector_2_share"] + noise * rng.normal(0, 1, shape)
+    usual = np.array([circuit["sector_1_share"], circuit["sector_2_share"]], dtype=float)
+    usual = np.append(usual, 1 - usual.sum())
+    shares = usual[:, None, None] * np.exp(noise * rng.normal(0, 1, (3, *shape)))
+    first, second, third = shares / shares.sum(axis=0)
     moving = driven.duration - driven.into_pits - driven.off_line
     moving = np.where(driven.stopped, 1.3 * circuit["lap_seconds"], moving)
     sector_1 = np.round(moving * first + driven.off_line, 3)
     sector_2 = np.round(moving * second, 3)
-    sector_3 = np.round(moving * (1 - first - second), 3)
+    sector_3 = np.round(moving * third, 3)
     sector_1 = np.where(
         driven.stopped, np.round(driven.duration - sector_2 - sector_3, 3), sector_1
     )
