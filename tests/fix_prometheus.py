@@ -1,5 +1,6 @@
 """Prometheus' and Alertmanager's programs for the tests, found the way the stack finds them."""
 
+import logging
 import os
 
 import pytest
@@ -17,7 +18,9 @@ def prometheus_tools(request: pytest.FixtureRequest) -> binaries.Binaries:
     assert request.config.cache is not None
     folder = request.config.cache.mkdir("f1pa-prometheus")
     try:
-        return binaries.provide(folder, "https://github.com/prometheus", lambda line: None)
+        return binaries.provide(
+            folder, "https://github.com/prometheus", logging.getLogger(__name__).info
+        )
     except binaries.BinariesError as error:
         if os.environ.get("CI"):
             raise
