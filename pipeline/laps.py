@@ -82,6 +82,7 @@ KEY = ("session_key", "driver_number", "lap_number")
 TRUE_WORDS = frozenset({"true", "t", "1", "1.0", "yes"})
 FALSE_WORDS = frozenset({"false", "f", "0", "0.0", "no"})
 
+# PostgreSQL refuses NUL, UTF-8 half a surrogate pair.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -162,29 +163,26 @@ def _convert(cells: pd.Series, column: Column) -> tuple[pd.Series, dict[int, str
 
 
 def _convert_distinct(cells: pd.Series, column: Column) -> tuple[pd.Series, dict[int, str]]:
+    storable = cells.map(lambda cell: UNSTORABLE.search(str(cell)) is None).astype(bool)
+    cells = cells.where(storable)
+    reasons = dict.fromkeys(_rows(~storable), "holds a character that can't be stored")
     if column.kind == "text":
-        return _texts(cells)
+        text = cells.astype("string").str.strip()
+        return text.mask(text == ""), reasons
     if column.kind == "flag":
         series, reason = _flags(cells), "is not true or false"
     elif column.kind == "time":
         series, reason = _times(cells), "is not an ISO 8601 time"
     else:
-        return _numbers(cells, column)
-    return series, dict.fromkeys(_unread(cells, series), reason)
+        series, more = _numbers(cells, column)
+        return series, reasons | more
+    return series, reasons | dict.fromkeys(_unread(cells, series), reason)
 
 
 def _unread(cells: pd.Series, series: pd.Series) -> list[int]:
     """The rows whose cell holds something that `series` could not take."""
     blank = cells.astype("string").str.strip() == ""
     return _rows(cells.notna() & series.isna() & ~blank)
-
-
-def _texts(cells: pd.Series) -> tuple[pd.Series, dict[int, str]]:
-    # Neither can be stored: PostgreSQL refuses NUL, UTF-8 half a surrogate pair.
-    storable = cells.map(lambda cell: UNSTORABLE.search(str(cell)) is None).astype(bool)
-    text = cells.where(storable).astype("string").str.strip()
-    reasons = dict.fromkeys(_rows(~storable), "holds a character that can't be stored")
-    return text.mask(text == ""), reasons
 
 
 def _times(cells: pd.Series) -> pd.Series:

@@ -194,7 +194,8 @@ def _as_csv(frame: pd.DataFrame) -> str:
         texts = np.array([*map(str, distinct.tolist()), ""], dtype=object)
         columns.append(texts[codes].tolist())  # the code of a null is -1
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    # A field is quoted for the characters of the line's end only: a lone \r must be.
+    csv.writer(text, lineterminator="\r\n").writerows(zip(*columns, strict=True))
     return text.getvalue()
 
 
@@ -202,9 +203,9 @@ def _make_way(connection: Connection, source: Source) -> int:
     """Remove the simulated laps that the staged ones don't continue."""
     kept: sql.Composable = sql.SQL("FALSE")
     if source == "simulator":
-        kept = sql.SQL(
-            "(session_key, driver_number, lap_number) IN (SELECT {} FROM staged)"
-        ).format(sql.SQL(", ").join(map(sql.Identifier, KEY)))
+        # With year and circuit, so that no lap stays of a session that has become another one.
+        names = sql.SQL(", ").join(map(sql.Identifier, (*KEY, "year", "circuit_key")))
+        kept = sql.SQL("({0}) IN (SELECT {0} FROM staged)").format(names)
     removed = connection.execute(
         sql.SQL(
             "DELETE FROM laps WHERE session_key IN"
