@@ -1,0 +1,53 @@
+# ruff: noqa: N999 - the name is Gunicorn's own
+"""Gunicorn's settings for the API. Start it with deploy/start-api.sh.
+
+This runs in the master before it forks: nothing here may open a metric file or a connection.
+"""
+
+from typing import Any
+
+from f1pa_api.settings import SettingsError, load
+
+try:
+    _settings = load()
+except SettingsError as error:
+    # Here, so that a wrong setting is one line and not a traceback from every worker.
+    raise SystemExit(str(error)) from None
+
+bind = f"{_settings.api_host}:{_settings.api_port}"
+workers = _settings.api_workers
+
+# Threads, as a request may wait for the database, and the model's C code lets go of the GIL.
+worker_class = "gthread"
+threads = _settings.api_threads
+
+# Each worker opens its own connections, threads and metric files, none of which survive a fork.
+preload_app = False
+
+# A worker that does not even report to the master for so long is replaced. No request takes
+# that long: a query is given up after 4.5 s.
+timeout = 30
+# What a stopping worker gives the requests under way.
+graceful_timeout = 15
+# A client's next request within 5 s finds its connection open; more would hold idle ones.
+keepalive = 5
+
+# Workers don't grow, and recycling them leaves a metric file behind for each.
+max_requests = 0
+
+# Requests are counted and timed as metrics; lines for each would cost more than a prediction.
+accesslog = None
+errorlog = "-"
+
+# Nobody uses it, and by default it lies in the home folder, the same for each instance.
+control_socket_disable = True
+
+proc_name = "f1pa_api"
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
+    """Take the ended worker's gauges out of the sums; its counters have to stay in them."""
+    # Not at the top: importing it makes ready to write this process's own metric files.
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

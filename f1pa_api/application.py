@@ -1,0 +1,44 @@
+"""Assembles the application."""
+
+from flask import Flask
+
+from f1pa_api import auth, errors, http_metrics, metrics, queries, request_id
+from f1pa_api import services as services_module
+from f1pa_api.auth import Policy
+from f1pa_api.inputs import LARGEST_BODY_BYTES
+from f1pa_api.services import Services
+from f1pa_api.settings import Settings
+from f1pa_api.views import data, exposition, health, predict, root
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """The application, with services made from `settings` unless they are given.
+
+    The caller starts and closes the services.
+    """
+    app = Flask("f1pa_api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    # A doubled slash is a wrong path, not one to be redirected.
+    app.url_map.merge_slashes = False
+
+    http_metrics.init_app(app)
+    request_id.init_app(app)
+    auth.init_app(app, settings)
+    errors.init_app(app)
+    (services or services_module.build(settings)).init_app(app)
+
+    auth.register(app, root.blueprint, Policy.OPEN)
+    auth.register(app, health.blueprint, Policy.OPEN)
+    auth.register(app, exposition.blueprint, Policy.OPEN)
+    auth.register(app, predict.blueprint, Policy.AUTHENTICATED)
+    auth.register(app, data.blueprint, Policy.AUTHENTICATED)
+
+    http_metrics.declare_routes(app)
+    metrics.declare_data_end_points(data_end_points(app), queries.QUERY_TYPES)
+    return app
+
+
+def data_end_points(app: Flask) -> list[str]:
+    """The label values of f1pa_data_queries_total: the names of the views below /data."""
+    prefix = f"{data.blueprint.name}."
+    return [name.removeprefix(prefix) for name in app.view_functions if name.startswith(prefix)]

@@ -1,0 +1,87 @@
+"""Which answer each error gives. The one place that maps them, with one JSON shape."""
+
+import logging
+import re
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from f1pa_api.auth import REALM, UnauthorizedError
+from f1pa_api.database import DatabaseUnavailableError
+from f1pa_api.inputs import InvalidInputError, UnsupportedMediaTypeError
+from f1pa_api.model_store import ModelUnavailableError
+from f1pa_api.queries import NotFoundError
+from f1pa_api.request_id import request_id
+from f1pa_api.responses import json_response
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = "2"
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(UnauthorizedError, _unauthorized)
+    app.register_error_handler(NotFoundError, _not_found)
+    app.register_error_handler(UnsupportedMediaTypeError, _unsupported_media_type)
+    app.register_error_handler(InvalidInputError, _invalid_input)
+    app.register_error_handler(ModelUnavailableError, _model_unavailable)
+    app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _defect)
+
+
+def _answer(status: int, error: str, detail: str, **more: object) -> Response:
+    return json_response(
+        {"error": error, "detail": detail, "request_id": request_id(), **more}, status
+    )
+
+
+def _unauthorized(_: UnauthorizedError) -> Response:
+    response = _answer(401, "unauthorized", "A user name and a password are needed")
+    response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}", charset="UTF-8"'
+    return response
+
+
+def _not_found(error: NotFoundError) -> Response:
+    return _answer(404, "not_found", str(error))
+
+
+def _unsupported_media_type(_: UnsupportedMediaTypeError) -> Response:
+    return _answer(415, "unsupported_media_type", "The body must be sent as application/json")
+
+
+def _invalid_input(error: InvalidInputError) -> Response:
+    shown = len(error.problems)
+    detail = f"{error.count} problem{'s' if error.count > 1 else ''} with the input"
+    if shown < error.count:
+        detail += f", the first {shown} are listed"
+    return _answer(422, "invalid_input", detail, fields=error.problems)
+
+
+def _model_unavailable(_: ModelUnavailableError) -> Response:
+    return _unavailable("model_unavailable", "No model is loaded yet")
+
+
+def _database_unavailable(error: DatabaseUnavailableError) -> Response:
+    logger.info("request %s got no data: %s", request_id(), error)
+    return _unavailable("database_unavailable", "The database can't answer now")
+
+
+def _unavailable(error: str, detail: str) -> Response:
+    response = _answer(503, error, detail)
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    name = re.sub(r"[^a-z]+", "_", error.name.lower())
+    response = _answer(error.code or 500, name, error.description or error.name)
+    for header, value in error.get_headers():
+        if header == "Allow":
+            response.headers[header] = value
+    return response
+
+
+def _defect(error: Exception) -> Response:
+    logger.error("request %s failed", request_id(), exc_info=error)
+    return _answer(500, "internal_error", "The request failed by a fault of the service")

@@ -1,0 +1,75 @@
+"""What a request brings, as a schema or refused."""
+
+from typing import TypedDict, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+LARGEST_BODY_BYTES = 1024 * 1024
+MOST_PROBLEMS = 50
+LONGEST_FIELD = 100
+
+
+class Problem(TypedDict):
+    """`field` is dotted, with the place in a list: "features.3.temp". "body" is the whole."""
+
+    field: str
+    message: str
+
+
+class InvalidInputError(Exception):
+    """`problems` holds the first MOST_PROBLEMS of `count`."""
+
+    def __init__(self, problems: list[Problem], count: int) -> None:
+        super().__init__(f"{count} problems with the input")
+        self.problems = problems
+        self.count = count
+
+
+class UnsupportedMediaTypeError(Exception):
+    """The body is not said to be JSON."""
+
+
+def json_body(schema: type[Schema]) -> Schema:
+    """The body as `schema`. Raises UnsupportedMediaTypeError and InvalidInputError, also for
+    text that is not JSON; a body above LARGEST_BODY_BYTES is Flask's to refuse."""
+    if not request.is_json:
+        raise UnsupportedMediaTypeError
+    body = request.get_data(cache=False)
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise _invalid(error, whole="body") from None
+
+
+def query(schema: type[Schema]) -> Schema:
+    """The query parameters as `schema`. Raises InvalidInputError, also for a repeated one."""
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        problems = [
+            Problem(field=_short(name), message="Given more than once") for name in repeated
+        ]
+        raise InvalidInputError(problems[:MOST_PROBLEMS], len(problems))
+    try:
+        return schema.model_validate_strings(request.args.to_dict())
+    except ValidationError as error:
+        raise _invalid(error, whole="query") from None
+
+
+def _invalid(error: ValidationError, whole: str) -> InvalidInputError:
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [_problem(detail, whole) for detail in details[:MOST_PROBLEMS]]
+    return InvalidInputError(problems, len(details))
+
+
+def _problem(detail: ErrorDetails, whole: str) -> Problem:
+    field = ".".join(str(step) for step in detail["loc"]) or whole
+    return Problem(field=_short(field), message=detail["msg"])
+
+
+def _short(field: str) -> str:
+    """A client chooses the names of its unknown fields; they come back only so far."""
+    return field if len(field) <= LONGEST_FIELD else field[:LONGEST_FIELD] + "…"

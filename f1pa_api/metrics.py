@@ -1,0 +1,175 @@
+"""Every metric of a worker. The objects write to the worker's own file; no file is shared.
+
+Children are made here and kept bound: `labels()` costs as much as the write, and a series
+that is only born by its first error has no rate.
+"""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from f1pa_api.features import FALLBACKS
+from f1pa_api.model import Model
+from f1pa_api.schemas.requests import EndpointType
+
+PREDICTION_BUCKETS_SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    # The latency alert's threshold is 1 s: a quantile is exact only at a bound, and above
+    # the last bound it can't be told.
+    *(1.0, 2.5, 5.0, 10.0),
+)
+HTTP_BUCKETS_SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
+QUERY_BUCKETS_SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+)
+
+ENDPOINT_TYPES: tuple[EndpointType, ...] = get_args(EndpointType)
+VALIDATION, MODEL_UNAVAILABLE, INTERNAL = "validation", "model_unavailable", "internal"
+OK, REFUSED, FAILED = "ok", "refused", "failed"
+
+http_requests = Counter(
+    "http_requests_total",
+    "Requests answered, by route rule ('unmatched' without one) and status.",
+    ["method", "endpoint", "status"],
+)
+
+predictions = Counter(
+    "f1pa_predictions_total",
+    "Laps predicted: a batch of 100 counts 100.",
+    ["endpoint_type"],
+)
+prediction_duration = Histogram(
+    "f1pa_prediction_duration_seconds",
+    "From a prediction request's body to its answer, for requests answered with predictions.",
+    ["endpoint_type"],
+    buckets=PREDICTION_BUCKETS_SECONDS,
+)
+prediction_requests = Counter(
+    "f1pa_prediction_requests_total",
+    "Prediction requests: ok, refused (the input is wrong), failed (no model, or a defect).",
+    ["endpoint_type", "outcome"],
+)
+prediction_errors = Counter(
+    "f1pa_prediction_errors_total",
+    "Prediction requests that got no prediction, by the reason.",
+    ["error_type"],
+)
+prediction_fallbacks = Counter(
+    "f1pa_prediction_fallbacks_total",
+    "Values that a prediction did without, because the model does not know them.",
+    ["fallback"],
+)
+# livemin: one worker without a model is a fault that the others must not hide.
+model_loaded = Gauge(
+    "f1pa_model_loaded",
+    "1 if a model is loaded, in every worker.",
+    multiprocess_mode="livemin",
+)
+model_info = Gauge(
+    "f1pa_model_info",
+    "1 for the model version that serves; 0 for one that served before.",
+    ["family", "version", "alias", "run_id"],
+    multiprocess_mode="livemax",
+)
+db_query_duration = Histogram(
+    "f1pa_db_query_duration_seconds",
+    "Time of a database query, without the wait for a connection.",
+    ["query_type"],
+    buckets=QUERY_BUCKETS_SECONDS,
+)
+data_queries = Counter(
+    "f1pa_data_queries_total",
+    "Requests to an end point below /data.",
+    ["endpoint"],
+)
+
+_predictions = {kind: predictions.labels(kind) for kind in ENDPOINT_TYPES}
+_durations = {kind: prediction_duration.labels(kind) for kind in ENDPOINT_TYPES}
+_requests = {
+    (kind, outcome): prediction_requests.labels(kind, outcome)
+    for kind in ENDPOINT_TYPES
+    for outcome in (OK, REFUSED, FAILED)
+}
+_errors = {
+    reason: prediction_errors.labels(reason) for reason in (VALIDATION, MODEL_UNAVAILABLE, INTERNAL)
+}
+_fallbacks = {name: prediction_fallbacks.labels(name) for name in FALLBACKS}
+_query_durations: dict[str, Histogram] = {}
+_data_queries: dict[str, Counter] = {}
+
+
+def prediction_answered(kind: EndpointType, seconds: float) -> None:
+    _requests[kind, OK].inc()
+    _durations[kind].observe(seconds)
+
+
+def prediction_not_answered(kind: EndpointType, error_type: str) -> None:
+    _requests[kind, REFUSED if error_type == VALIDATION else FAILED].inc()
+    _errors[error_type].inc()
+
+
+def laps_predicted(kind: EndpointType, count: int, fallbacks: Iterable[str]) -> None:
+    _predictions[kind].inc(count)
+    for name in fallbacks:
+        _fallbacks[name].inc()
+
+
+def declare_data_end_points(endpoints: Iterable[str], query_types: Iterable[str]) -> None:
+    """Have their series exist, at 0, before the first request."""
+    _data_queries.update({name: data_queries.labels(name) for name in endpoints})
+    _query_durations.update({name: db_query_duration.labels(name) for name in query_types})
+
+
+def data_queried(endpoint: str) -> None:
+    _data_queries[endpoint].inc()
+
+
+def query_ended(query_type: str, seconds: float) -> None:
+    _query_durations[query_type].observe(seconds)
+
+
+class ModelSeries:
+    """Says of this worker which model serves."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._shown: Gauge | None = None
+
+    def show(self, model: Model | None) -> None:
+        model_loaded.set(0 if model is None else 1)
+        if model is None:
+            return
+        info = model.info
+        child = model_info.labels(info.model_family, info.model_version, self._alias, info.run_id)
+        if child is not self._shown:
+            if self._shown is not None:
+                self._shown.set(0)
+            child.set(1)
+            self._shown = child

@@ -1,0 +1,164 @@
+"""The model that serves, kept at what the registry's alias points to."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from f1pa_api.model import ArtefactError, Model, load
+from f1pa_api.model_cache import FILES, ModelCache
+from f1pa_api.registry import NotRegisteredError, Registry, RegistryError
+from f1pa_api.schemas.artefact import ARTEFACT_FILE, MODEL_FILE
+
+logger = logging.getLogger(__name__)
+
+# A version that can't be used is not fetched again and again: its files don't change.
+REFUSED_FOR_SECONDS = 60.0
+
+
+class ModelUnavailableError(Exception):
+    """No model has been loaded yet."""
+
+
+class ModelStore:
+    """Follows the alias in a thread of its own. `on_change` is called with each published
+    model, from that thread."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        cache: ModelCache,
+        poll_seconds: float,
+        on_change: Callable[[Model | None], None],
+    ) -> None:
+        self._registry = registry
+        self._cache = cache
+        self._poll_seconds = poll_seconds
+        self._on_change = on_change
+        self._model: Model | None = None
+        self._mlflow_connected = False
+        self._refused: dict[str, float] = {}
+        self._last_problem = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="model-store", daemon=True)
+
+    @property
+    def loaded(self) -> bool:
+        return self._model is not None
+
+    @property
+    def mlflow_connected(self) -> bool:
+        """Whether the registry answered when last asked."""
+        return self._mlflow_connected
+
+    def current(self) -> Model:
+        """The model to answer a whole request with. Raises ModelUnavailableError."""
+        model = self._model
+        if model is None:
+            raise ModelUnavailableError
+        return model
+
+    def start(self) -> None:
+        """Load what the cache holds, if anything, and begin to follow the alias."""
+        self._on_change(None)
+        self._load_cached()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _follow(self) -> None:
+        while True:
+            self._poll()
+            if self._stop.wait(self._poll_seconds):
+                return
+
+    def _poll(self) -> None:
+        try:
+            version = self._registry.resolve().version
+        except NotRegisteredError as error:
+            self._mlflow_connected = True
+            self._keep(str(error))
+        except RegistryError as error:
+            self._mlflow_connected = False
+            self._keep(str(error))
+        else:
+            self._mlflow_connected = True
+            self._serve(version)
+
+    def _serve(self, version: str) -> None:
+        if self._model is not None and self._model.version == version:
+            self._publish(self._model.from_source("mlflow"))
+            self._solved()
+            return
+        if time.monotonic() < self._refused.get(version, 0.0):
+            self._keep(self._last_problem)
+            return
+        try:
+            with self._cache.locked():
+                model = self._fetch(version)
+                self._cache.point(version)
+        except ArtefactError as error:
+            self._refused[version] = time.monotonic() + REFUSED_FOR_SECONDS
+            self._keep(f"version {version} can't be used: {error}")
+        except (NotRegisteredError, RegistryError, OSError) as error:
+            self._keep(f"version {version} can't be fetched: {error}")
+        else:
+            self._publish(model)
+            self._solved()
+
+    def _fetch(self, version: str) -> Model:
+        """The model of `version`, from the cache if a worker has put a good one there."""
+        files = self._cache.read(version)
+        if files is not None:
+            try:
+                return load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "mlflow")
+            except ArtefactError as error:
+                logger.warning("cached model version %s is damaged: %s", version, error)
+        files = self._registry.download(version, FILES)
+        model = load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "mlflow")
+        try:
+            self._cache.write(version, files)
+        except OSError as error:
+            logger.warning("model version %s is served but not kept: %s", version, error)
+        return model
+
+    def _load_cached(self) -> None:
+        try:
+            for version in self._cache.newest_first():
+                files = self._cache.read(version)
+                if files is None:
+                    continue
+                try:
+                    model = load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "local")
+                except ArtefactError as error:
+                    logger.warning("cached model version %s is not used: %s", version, error)
+                else:
+                    self._publish(model)
+                    return
+        except OSError as error:
+            logger.warning("the model cache can't be read: %s", error)
+
+    def _keep(self, problem: str) -> None:
+        """Go on with the model there is, which then is not what the registry names."""
+        if problem != self._last_problem:
+            logger.warning("the model alias can't be followed: %s", problem)
+        self._last_problem = problem
+        if self._model is not None:
+            self._publish(self._model.from_source("local"))
+
+    def _solved(self) -> None:
+        if self._last_problem:
+            logger.info("the model alias is followed again")
+        self._last_problem = ""
+
+    def _publish(self, model: Model) -> None:
+        if model is self._model:
+            return
+        if self._model is None or self._model.version != model.version:
+            logger.info("model version %s serves", model.version)
+        # One assignment: a request sees the old model or the new one, never a mixture.
+        self._model = model
+        self._on_change(model)

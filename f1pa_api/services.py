@@ -1,0 +1,55 @@
+"""What the views work with, in one place."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from f1pa_api import metrics
+from f1pa_api.database import Database
+from f1pa_api.model_cache import ModelCache
+from f1pa_api.model_store import ModelStore
+from f1pa_api.registry import Registry
+from f1pa_api.settings import Settings
+
+EXTENSION = "f1pa"
+
+
+@dataclass(frozen=True)
+class Services:
+    """`settings` and what is made from them; nothing connects before `start`."""
+
+    settings: Settings
+    models: ModelStore
+    database: Database
+
+    def init_app(self, app: Flask) -> None:
+        app.extensions[EXTENSION] = self
+
+    def start(self) -> None:
+        """Start the threads. Only in a worker: they don't survive a fork."""
+        self.models.start()
+        self.database.start()
+
+    def close(self) -> None:
+        self.models.close()
+        self.database.close()
+
+
+def build(settings: Settings) -> Services:
+    name, alias = settings.model_name, settings.model_alias
+    return Services(
+        settings=settings,
+        models=ModelStore(
+            Registry(settings.mlflow_url, name, alias),
+            ModelCache(settings.model_cache_dir, name, alias),
+            settings.model_poll_seconds,
+            metrics.ModelSeries(alias).show,
+        ),
+        database=Database(settings.database_url.get_secret_value(), metrics.query_ended),
+    )
+
+
+def current() -> Services:
+    """The services of the application that answers the present request."""
+    return cast(Services, current_app.extensions[EXTENSION])

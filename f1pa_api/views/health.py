@@ -1,0 +1,37 @@
+"""Whether this worker lives, can predict, and what it last saw of its dependencies.
+
+Nothing here waits for anything: the states are kept up by threads in the background.
+"""
+
+from flask import Blueprint, Response
+
+from f1pa_api import services
+from f1pa_api.responses import json_response
+from f1pa_api.version import version
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    return json_response({"status": "alive"})
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """Without the database predictions go on, so it doesn't count here."""
+    loaded = services.current().models.loaded
+    state = {"status": "ready" if loaded else "unready", "model_loaded": loaded}
+    return json_response(state, 200 if loaded else 503)
+
+
+@blueprint.get("")
+def health() -> Response:
+    known = services.current()
+    states = {
+        "model_loaded": known.models.loaded,
+        "database_connected": known.database.connected,
+        "mlflow_connected": known.models.mlflow_connected,
+    }
+    status = "healthy" if all(states.values()) else "degraded"
+    return json_response({"status": status, "version": version(), **states})
