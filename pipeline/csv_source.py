@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.errors import PipelineError
 from pipeline.laps import COLUMNS, RowProblem, conform
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -20,7 +21,7 @@ CHUNK_BYTES = 65_536
 BLOCK_ROWS = 1024
 
 
-class SourceError(Exception):
+class SourceError(PipelineError):
     """The file can't be used at all. The message is one line that names it."""
 
 

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from pipeline import dimensions
+from pipeline.errors import PipelineError
 from pipeline.laps import COLUMNS, DTYPES, KEY, Kind, RowProblem
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ OF_CIRCUIT = ("circuit_short_name", "location", "country_code")
 OF_LAP = tuple(c.name for c in COLUMNS if c.name not in OF_SESSION + OF_CIRCUIT)
 
 
-class LoadError(Exception):
+class LoadError(PipelineError):
     """Nothing was loaded, or nothing can be read. The message is one line."""
 
 

@@ -12,12 +12,14 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from pipeline.errors import PipelineError
+
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Any constant that no other user of this database locks; spells "f1pa".
 LOCK_KEY = 0x66317061
 
 
-class SchemaError(Exception):
+class SchemaError(PipelineError):
     """The schema can't be read or brought up to date. The message is one line."""
 
 

@@ -1,7 +1,9 @@
 """What a caller of the OpenF1 source has to expect."""
 
+from pipeline.errors import PipelineError
 
-class OpenF1Error(Exception):
+
+class OpenF1Error(PipelineError):
     """A request got no usable answer. The text is one line: the URL, then the reason."""
 
     def __init__(self, url: str, reason: str) -> None:

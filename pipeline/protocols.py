@@ -1,0 +1,59 @@
+"""Fitting and judging many splits side by side, one process to a core."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import pandas as pd
+
+from pipeline import encoding, evaluation
+from pipeline.evaluation import ProtocolResult, Split
+from pipeline.model import OUT_OF_FOLD_FOLDS, LapTimeModel, train
+
+Tell = Callable[[int, ProtocolResult], None]
+"""Called with (splits done, the result that just came)."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The rows of cleaning.model_rows, who drives which number, and the seed of all chance."""
+
+    rows: pd.DataFrame
+    entry_list: encoding.Entries
+    seed: int
+
+
+_study: Study
+
+
+def judge_all(
+    study: Study, splits: list[Split], tell: Tell
+) -> tuple[LapTimeModel, list[ProtocolResult]]:
+    """Judge every split; gives the first split's model and one averaged result per protocol, in
+    the order of the splits. What `tell` raises stops the work that has not begun."""
+    results: dict[int, ProtocolResult] = {}
+    models: dict[int, LapTimeModel] = {}
+    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _receive, (study,))
+    try:
+        places = {pool.submit(_judge, split): place for place, split in enumerate(splits)}
+        for done, future in enumerate(as_completed(places), 1):
+            place = places[future]
+            models[place], results[place] = future.result()
+            tell(done, results[place])
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return models[0], evaluation.averaged([results[place] for place in sorted(results)])
+
+
+def _receive(study: Study) -> None:
+    global _study  # noqa: PLW0603 - sent once to a process instead of with each split
+    _study = study
+
+
+def _judge(split: Split) -> tuple[LapTimeModel, ProtocolResult]:
+    train_rows, test_rows = _study.rows[split.train], _study.rows[split.test]
+    folds = split.folds(train_rows, OUT_OF_FOLD_FOLDS, _study.seed)
+    model = train(train_rows, _study.entry_list, folds, _study.seed)
+    return model, evaluation.result(split.protocol, model, train_rows, test_rows)

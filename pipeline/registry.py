@@ -1,0 +1,187 @@
+"""The MLflow registry: logging a candidate, and which version is champion."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# A server that went away is told at once; MLflow's own default waits for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import lightgbm as lgb
+import mlflow
+import mlflow.lightgbm
+import pandas as pd
+import requests
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from pydantic import ValidationError
+
+from f1pa_api.features import FEATURE_NAMES
+from f1pa_api.schemas.artefact import (
+    ARTEFACT_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    Artefact,
+    EncoderTables,
+    Metrics,
+)
+from pipeline.errors import PipelineError
+from pipeline.model import LapTimeModel
+from pipeline.settings import PipelineSettings
+
+EXPERIMENT = "f1pa-lap-time"
+FINGERPRINT_TAG = "f1pa.data_fingerprint"
+MLFLOW_MODEL = "model"
+
+
+class RegistryError(PipelineError):
+    """MLflow cannot be reached or refused. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version behind the alias. `data_fingerprint` is None where the version has no tag."""
+
+    version: str
+    run_id: str
+    data_fingerprint: str | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is logged beside the model itself."""
+
+    model: LapTimeModel
+    strategy: str
+    metrics: Metrics
+    data_fingerprint: str
+    reference_sample: pd.DataFrame
+    input_example: pd.DataFrame
+
+
+class Registry:
+    """One registered model on one MLflow server. Every method raises RegistryError."""
+
+    def __init__(self, settings: PipelineSettings) -> None:
+        self._url = settings.mlflow_url
+        self._name = settings.model_name
+        self._alias = settings.model_alias
+        mlflow.set_tracking_uri(settings.mlflow_url)
+        self._client = mlflow.MlflowClient(tracking_uri=settings.mlflow_url)
+
+    def champion(self) -> Champion | None:
+        with self._reported():
+            try:
+                found = self._client.get_model_version_by_alias(self._name, self._alias)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+            return Champion(
+                version=str(found.version),
+                run_id=str(found.run_id),
+                data_fingerprint=found.tags.get(FINGERPRINT_TAG),
+            )
+
+    def load(self, version: str) -> LapTimeModel | None:
+        """The model of a version, or None when this build cannot use its artefact."""
+        with self._reported(), tempfile.TemporaryDirectory() as folder:
+            uri = f"models:/{self._name}/{version}"
+            path = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
+            try:
+                artefact = Artefact.model_validate_json((path / ARTEFACT_FILE).read_bytes())
+            except (OSError, ValidationError):
+                return None
+            if artefact.mismatch() is not None:
+                return None
+            booster = lgb.Booster(model_file=str(path / MODEL_FILE))
+            return LapTimeModel(booster, artefact.encoders.to_encoders())
+
+    @contextmanager
+    def run(self, run_name: str, parameters: dict[str, str | int | float]) -> Iterator[str]:
+        """An MLflow run that is marked failed when its body raises; gives its id."""
+        with self._reported():
+            mlflow.set_experiment(EXPERIMENT)
+            with mlflow.start_run(run_name=run_name) as run:
+                mlflow.log_params(parameters)
+                yield run.info.run_id
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        with self._reported():
+            mlflow.log_metrics(metrics)
+
+    def log_file(self, path: Path) -> None:
+        with self._reported():
+            mlflow.log_artifact(str(path))
+
+    def register(self, candidate: Candidate, run_id: str) -> str:
+        """Log the artefact to the open run and register it; returns the new version."""
+        with self._reported():
+            examples = candidate.input_example
+            logged = mlflow.lightgbm.log_model(
+                candidate.model.booster,
+                name=MLFLOW_MODEL,
+                signature=infer_signature(examples, candidate.model.booster.predict(examples)),
+                input_example=examples,
+                pip_requirements=[f"lightgbm=={lgb.__version__}"],
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                write_artefact(candidate, run_id, Path(folder))
+                for name in (ARTEFACT_FILE, REFERENCE_FILE):
+                    self._client.log_model_artifact(logged.model_id, str(Path(folder) / name))
+            version = self._register_version(logged.model_uri, run_id)
+            self._client.set_model_version_tag(
+                self._name, version.version, FINGERPRINT_TAG, candidate.data_fingerprint
+            )
+            return str(version.version)
+
+    def promote(self, version: str) -> None:
+        with self._reported():
+            self._client.set_registered_model_alias(self._name, self._alias, version)
+
+    def _register_version(self, model_uri: str, run_id: str) -> ModelVersion:
+        try:
+            self._client.create_registered_model(self._name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._client.create_model_version(self._name, model_uri, run_id)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (MlflowException, requests.RequestException) as error:
+            text = " ".join(str(error).split())
+            raise RegistryError(f"MLflow at {self._url} failed: {text[:300]}") from error
+
+
+def write_artefact(candidate: Candidate, run_id: str, folder: Path) -> Artefact:
+    """Write the artefact's files (see f1pa_api.schemas.artefact) into an existing folder."""
+    candidate.model.booster.save_model(str(folder / MODEL_FILE))
+    candidate.reference_sample.to_csv(
+        folder / REFERENCE_FILE, index=False, compression={"method": "gzip", "mtime": 0}
+    )
+    artefact = Artefact(
+        strategy=candidate.strategy,
+        run_name=f"{candidate.strategy}-{candidate.data_fingerprint[:8]}",
+        run_id=run_id,
+        feature_names=FEATURE_NAMES,
+        encoders=EncoderTables.from_encoders(candidate.model.encoders),
+        metrics=candidate.metrics,
+        data_fingerprint=candidate.data_fingerprint,
+        sha256={
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            for name in (MODEL_FILE, REFERENCE_FILE)
+        },
+    )
+    (folder / ARTEFACT_FILE).write_text(artefact.model_dump_json(indent=1))
+    return artefact

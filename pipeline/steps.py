@@ -1,0 +1,143 @@
+"""The pipeline's steps as a person runs them: with progress, and a line of outcome each."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from pipeline import csv_source, load_history, loading, openf1, report, schema, simulator, training
+from pipeline.errors import PipelineError
+from pipeline.laps import RowProblem
+from pipeline.progress import progress_bar
+from pipeline.registry import Registry
+from pipeline.settings import PipelineSettings
+
+SIMULATOR_SEED = 1
+SHOWN_PROBLEMS = 20
+
+
+class StepError(PipelineError):
+    """A step cannot be done with what it was given. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """Laps as a source gave them; `problems` are its rows that were kept out."""
+
+    name: str
+    source: loading.Source
+    frame: pd.DataFrame
+    fingerprint: str
+    problems: list[RowProblem]
+
+
+def migrate(settings: PipelineSettings, console: Console) -> None:
+    console.print(f"schema: revision {schema.migrate(settings.database_url)}")
+
+
+def load_csv(
+    settings: PipelineSettings, path: Path, console: Console, strict: bool = False
+) -> None:
+    with console.status(f"reading {path.name}"):
+        frame, problems = csv_source.read_csv(path, strict)
+        fingerprint = csv_source.fingerprint(path)
+    _load(settings, console, Input(path.name, "csv", frame, fingerprint, problems))
+
+
+def load_openf1(
+    settings: PipelineSettings, years: Sequence[int], cache_folder: Path, url: str, console: Console
+) -> None:
+    with (
+        openf1.OpenF1Client(url, cache_folder) as client,
+        progress_bar(console, "downloading races") as advance,
+    ):
+        frame, problems = openf1.download_laps(client, years, advance)
+    found = Input("openf1", "openf1", frame, _frame_fingerprint(frame), problems)
+    _load(settings, console, found)
+
+
+def load_simulated(settings: PipelineSettings, console: Console) -> None:
+    with progress_bar(console, "simulating races") as advance:
+        frame = simulator.simulate(SIMULATOR_SEED, advance)
+    made = Input("simulator", "simulator", frame, _frame_fingerprint(frame), [])
+    _load(settings, console, made)
+
+
+def train(settings: PipelineSettings, console: Console, force: bool = False) -> None:
+    fingerprint = load_history.data_fingerprint(settings.database_url)
+    if fingerprint is None:
+        raise StepError("no laps are stored: load some first (python -m pipeline load --help)")
+    registry = Registry(settings)
+    with console.status("reading the stored laps"):
+        laps = loading.read_laps(settings.database_url)
+    with progress_bar(console, "fitting and judging models") as advance:
+        outcome = training.run(
+            laps, fingerprint, registry, seed=settings.seed, force=force, progress=advance
+        )
+    console.print(report.table(outcome.results))
+    console.print(_verdict(outcome, settings, force), soft_wrap=True)
+
+
+def bootstrap(settings: PipelineSettings, dataset: Path | None, console: Console) -> None:
+    """From an empty database and registry to a champion, doing only what is not done: migrate,
+    load the dataset (simulated laps where none is given and none are stored), train when the
+    champion does not know the stored laps."""
+    migrate(settings, console)
+    last = load_history.last_fingerprint(settings.database_url)
+    if dataset is not None and csv_source.fingerprint(dataset) != last:
+        load_csv(settings, dataset, console)
+    elif last is None:
+        load_simulated(settings, console)
+    champion = Registry(settings).champion()
+    if champion is None or champion.data_fingerprint != load_history.data_fingerprint(
+        settings.database_url
+    ):
+        train(settings, console)
+    else:
+        console.print(f"model: version {champion.version} is {settings.model_alias}, nothing new")
+
+
+def _load(settings: PipelineSettings, console: Console, given: Input) -> None:
+    if given.frame.empty:
+        first = f", the first: {given.problems[0]}" if given.problems else ""
+        raise StepError(f"{given.name}: none of its {len(given.problems)} rows can be used{first}")
+    reading = loading.Reading(given.name, len(given.problems))
+    with progress_bar(console, "loading laps") as advance:
+        done = loading.load(
+            given.frame,
+            settings.database_url,
+            given.source,
+            given.fingerprint,
+            advance,
+            reading=reading,
+        )
+    problems = [*given.problems, *done.problems]
+    for problem in problems[:SHOWN_PROBLEMS]:
+        console.print(f"kept out: {problem}", markup=False, highlight=False, soft_wrap=True)
+    if len(problems) > SHOWN_PROBLEMS:
+        console.print(f"kept out: {len(problems) - SHOWN_PROBLEMS:,} more rows")
+    console.print(
+        f"laps: {done.inserted:,} new, {done.updated:,} changed, {done.unchanged:,} as stored,"
+        f" {len(problems):,} kept out"
+        + (f", {done.removed:,} simulated ones removed" if done.removed else "")
+    )
+
+
+def _frame_fingerprint(frame: pd.DataFrame) -> str:
+    return hashlib.sha256(pd.util.hash_pandas_object(frame).to_numpy().tobytes()).hexdigest()
+
+
+def _verdict(outcome: training.Outcome, settings: PipelineSettings, force: bool) -> str:
+    against = (
+        "no champion to compare with"
+        if outcome.champion_mae is None
+        else f"the champion's MAE on the same races is {outcome.champion_mae:.3f} s"
+    )
+    told = f"model: version {outcome.version}, MAE {outcome.candidate_mae:.3f} s, {against}"
+    if not outcome.promoted:
+        return f"{told}; the alias {settings.model_alias} stays where it is"
+    forced = " by --force, whatever the comparison says" if force else ""
+    return f"{told}; it is {settings.model_alias} now{forced}"
