@@ -1,6 +1,5 @@
 """`python -m deploy.embedded`: the commands behind the Makefile."""
 
-import errno
 import os
 import shutil
 import signal
@@ -143,6 +142,4 @@ def main() -> None:
 
 
 def _one_line(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return f"the disk of F1PA_STATE_DIR is full ({error.filename or error.strerror})"
     return f"{error.filename or 'the system'}: {error.strerror or error}"

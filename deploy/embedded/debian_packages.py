@@ -4,6 +4,7 @@ Nothing is installed and no root is needed: apt works in a folder of its own wit
 machine's sources, keys and connection settings, and the packages are only unpacked.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -128,7 +129,8 @@ def _unpack(work: Path) -> Path:
             check=False,
         )
         if done.returncode:
-            raise PackagesError(f"{package.name}: {done.stderr.strip()}")
+            (work / "log").write_text(done.stderr)
+            raise PackagesError(f"{package.name}: {_last_line(work / 'log')}")
         package.unlink()
     return target
 
@@ -151,7 +153,11 @@ def _install(unpacked: Path, folder: Path) -> None:
 
 
 def _last_line(log: Path) -> str:
-    """What apt complained about, E: before W:."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    """What apt complained about, E: before W:. Raises OSError when the disk was full."""
+    text = log.read_text(errors="replace")
+    # Only then does it complain about what it couldn't write.
+    if os.strerror(errno.ENOSPC) in text or "enough free space" in text:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log.parent))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("E:")]
     return (errors or lines or ["apt-get failed"])[-1]

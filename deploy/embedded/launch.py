@@ -23,7 +23,11 @@ def launch(definition_file: Path) -> None:
     if before is not None:
         # A killed program can leave children, e.g. one that still holds the port.
         processes.end(processes.members(before), signal.SIGTERM, patience_seconds=5)
-    processes.record(record, os.getpid())
+    try:
+        processes.record(record, os.getpid())
+    except OSError as error:
+        # On a full disk a program that can be restarted is worth more than its record.
+        sys.stderr.write(f"{record} can't be written: {error.strerror}\n")
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
     }

@@ -21,13 +21,17 @@ def dataset_is_readable(path: Path) -> None:
 
 def disk_has_room(folder: Path, min_free_mb: int) -> None:
     """`folder` needn't exist yet."""
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    free_mb = shutil.disk_usage(existing).free // BYTES_PER_MB
+    free_mb = disk_free_mb(folder)
     if free_mb < min_free_mb:
         raise StackError(
             f"the disk of F1PA_STATE_DIR {folder} has {free_mb} MB free,"
             f" {min_free_mb} MB are needed (F1PA_MIN_FREE_MB)"
         )
+
+
+def disk_free_mb(folder: Path) -> int:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(existing).free // BYTES_PER_MB
 
 
 def ports_are_free(ports: Mapping[str, int], ours: Collection[int]) -> None:

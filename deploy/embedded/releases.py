@@ -7,6 +7,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 
@@ -104,4 +105,6 @@ def _extract(archive: Path, programs: tuple[str, ...], target: Path) -> None:
 def _reason(error: requests.RequestException) -> str:
     if error.response is not None:
         return f"{error.response.url} answered {error.response.status_code}"
+    if isinstance(error, requests.ConnectionError) and error.request is not None:
+        return f"{urlsplit(str(error.request.url)).netloc} can't be reached"
     return " ".join(str(error).split())

@@ -1,5 +1,6 @@
 """The whole stack: bring it up in order, take it down, look at it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 
 from deploy.embedded import binaries, postgres, preflight, programs, readiness
 from deploy.embedded.errors import AlreadyReportedError, StackError
+from deploy.embedded.postgres import PostgresError
 from deploy.embedded.programs import Program
 from deploy.embedded.settings import CHECKOUT, StackSettings, passed_through, read
 from deploy.embedded.state import StateFolder
 from deploy.embedded.supervision import ProgramStatus, Supervisor
 
+FULL_DISK_MB = 20
 STOPPED = ProgramStatus("STOPPED", 0, 0)
 
 
@@ -37,7 +40,6 @@ class Stack:
     def __init__(self, variables: Mapping[str, str], report: Callable[[str], None]) -> None:
         self.options: StackSettings = read(variables)
         self.state = StateFolder(self.options.state_dir)
-        self._variables = variables
         self._extra = passed_through(variables)
         self._report = report
 
@@ -52,21 +54,41 @@ class Stack:
             self._check_disk()
         self.state.create()
         with self.state.lock():
-            supervisor = Supervisor(self.state)
             if dataset is None and self._is_complete():
                 return
             self._check_disk()
+            supervisor = Supervisor(self.state)
             if not supervisor.is_running():
                 supervisor.end_orphans()
             preflight.ports_are_free(self._ports(), self._held_ports(supervisor))
-            tools = binaries.provide(
-                self.state.tools_dir, str(self.options.prometheus_releases_url), self._report
-            )
-            if not (self.state.postgres_dir / "PG_VERSION").exists():
-                self._report("creating the database")
-            postgres.initialise(self.state.postgres_dir, self.state.credentials().superuser)
-            wanted = programs.define(self.options, self.state, tools, self._extra)
-            self._start(supervisor, wanted, dataset)
+            with self._full_disk_named():
+                self._bring_up(supervisor, dataset)
+
+    def _bring_up(self, supervisor: Supervisor, dataset: Path | None) -> None:
+        tools = binaries.provide(
+            self.state.tools_dir, str(self.options.prometheus_releases_url), self._report
+        )
+        if not (self.state.postgres_dir / "PG_VERSION").exists():
+            self._report("creating the database")
+        postgres.initialise(self.state.postgres_dir, self.state.credentials().superuser)
+        wanted = programs.define(self.options, self.state, tools, self._extra)
+        self._start(supervisor, wanted, dataset)
+
+    @contextmanager
+    def _full_disk_named(self) -> Iterator[None]:
+        """What a program says on a full disk seldom names the disk."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise StackError(f"the disk of F1PA_STATE_DIR {self.state.root} is full") from error
+        except (StackError, PostgresError) as error:
+            if preflight.disk_free_mb(self.state.root) >= FULL_DISK_MB:
+                raise
+            raise StackError(
+                f"the disk of F1PA_STATE_DIR {self.state.root} is full: {error}"
+            ) from error
 
     def down(self) -> bool:
         """Stop everything and keep the data. False when nothing was running."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,8 +106,9 @@ class StateFolder:
                 raise StackError(
                     f"another command (process {holder}) is changing the stack in {self.root}"
                 ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            # On a full disk only the other command's message lacks the number.
+            with suppress(OSError):
+                os.pwrite(descriptor, f"{os.getpid():<20}".encode(), 0)
             yield
         finally:
             os.close(descriptor)

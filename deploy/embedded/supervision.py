@@ -145,10 +145,9 @@ class Supervisor:
     def shutdown(self) -> None:
         """Stop every program, the last started first, and the daemon; nothing is left."""
         if self.is_running():
-            # Known by its answer, should the record be missing.
-            processes.record(self._record, self._call("getPID"))
+            # By its answer and not from the record, which may be missing.
+            daemon = processes.process(self._call("getPID"))
             self._call("shutdown")
-            daemon = processes.recorded(self._record)
             deadline = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
             while daemon and processes.is_running(daemon) and time.monotonic() < deadline:
                 time.sleep(0.05)
