@@ -1,6 +1,7 @@
 """The MLflow registry: logging a candidate, and which version is champion."""
 
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,18 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# A server that went away is told at once; MLflow's own default waits for minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
+for _name, _value in {
+    # A server that went away is told at once; MLflow's own default waits for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 import lightgbm as lgb
 import mlflow
 import mlflow.lightgbm
 import pandas as pd
 import requests
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from pydantic import ValidationError
@@ -36,6 +41,8 @@ from f1pa_api.schemas.artefact import (
 from pipeline.errors import PipelineError
 from pipeline.model import LapTimeModel
 from pipeline.settings import PipelineSettings
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 EXPERIMENT = "f1pa-lap-time"
 FINGERPRINT_TAG = "f1pa.data_fingerprint"
@@ -137,7 +144,10 @@ class Registry:
                 write_artefact(candidate, run_id, Path(folder))
                 for name in (ARTEFACT_FILE, REFERENCE_FILE):
                     self._client.log_model_artifact(logged.model_id, str(Path(folder) / name))
-            version = self._register_version(logged.model_uri, run_id)
+            self._create_registered_model()
+            version = self._client.create_model_version(
+                self._name, logged.model_uri, run_id, model_id=logged.model_id
+            )
             self._client.set_model_version_tag(
                 self._name, version.version, FINGERPRINT_TAG, candidate.data_fingerprint
             )
@@ -147,13 +157,12 @@ class Registry:
         with self._reported():
             self._client.set_registered_model_alias(self._name, self._alias, version)
 
-    def _register_version(self, model_uri: str, run_id: str) -> ModelVersion:
+    def _create_registered_model(self) -> None:
         try:
             self._client.create_registered_model(self._name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        return self._client.create_model_version(self._name, model_uri, run_id)
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pipeline.evaluation import ProtocolResult, Scores
@@ -18,9 +19,11 @@ NOTE = (
 
 
 def table(results: Sequence[ProtocolResult]) -> Table:
-    shown = Table(title="Errors by protocol", caption=NOTE)
+    shown = Table(title="Errors by protocol", caption=NOTE, box=SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
-        shown.add_column(column, justify="left" if column in ("protocol", "") else "right")
+        shown.add_column(
+            column, justify="left" if column in ("protocol", "") else "right", no_wrap=True
+        )
     for item in results:
         shown.add_row(*_cells(item.protocol, "model", item.model), style="bold")
         shown.add_row(*_cells("", "baseline", item.baseline))
