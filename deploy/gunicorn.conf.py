@@ -24,11 +24,12 @@ threads = _settings.api_threads
 # Each worker opens its own connections, threads and metric files, none of which survive a fork.
 preload_app = False
 
-# A worker that does not even report to the master for so long is replaced. No request takes
-# that long: a query is given up after 4.5 s.
+# A worker that does not even report to the master for so long is replaced. Its threads may be
+# busy all the while: reports come from the main thread.
 timeout = 30
-# What a stopping worker gives the requests under way.
-graceful_timeout = 15
+# What a stopping worker gives the requests under way: a query is given up after 4.5 s. Gunicorn
+# also waits it out for a client that merely keeps its connection open, so it isn't longer.
+graceful_timeout = 6
 # A client's next request within 5 s finds its connection open; more would hold idle ones.
 keepalive = 5
 

@@ -35,11 +35,15 @@ class _Handle:
 
     def __init__(self, model_text: bytes) -> None:
         self.pointer = c_void_p()
+        text, expected_trees = _checkable(model_text)
         trees = c_int()
-        text = _checkable(model_text)
-        _check(_library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer)))
+        _check(
+            _library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer))
+        )
         # Not at exit: daemon threads may still be predicting then.
         weakref.finalize(self, _library().LGBM_BoosterFree, self.pointer).atexit = False
+        if trees.value != expected_trees:
+            raise BoosterError(f"the text has {trees.value} trees and speaks of {expected_trees}")
 
 
 class _SingleRow:
@@ -121,18 +125,19 @@ class Booster:
         return list(values)
 
 
-def _checkable(model_text: bytes) -> bytes:
-    """The text so that LightGBM reports what is wrong with it.
+def _checkable(model_text: bytes) -> tuple[bytes, int]:
+    """The text, so that LightGBM reports what is wrong with it, and how many trees it has.
 
     With the sizes of the trees at hand it reads them in parallel, and there an error, such as
     the one that a cut-off text gives, ends the whole process.
     """
-    if b"\nend of trees" not in model_text or b"\0" in model_text:
-        raise BoosterError("the text is not a whole LightGBM model")
     header, separator, trees = model_text.partition(b"\nTree=")
     lines = header.split(b"\n")
-    header = b"\n".join(line for line in lines if not line.startswith(b"tree_sizes="))
-    return header + separator + trees
+    sizes = [line for line in lines if line.startswith(b"tree_sizes=")]
+    if not sizes or b"\nend of trees" not in trees or b"\0" in model_text:
+        raise BoosterError("the text is not a whole LightGBM model")
+    header = b"\n".join(line for line in lines if line not in sizes)
+    return header + separator + trees, len(sizes[0].split())
 
 
 def _feature_names(handle: _Handle) -> tuple[str, ...]:

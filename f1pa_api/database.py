@@ -38,7 +38,7 @@ _OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "application_name": "f1pa_api",
     "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000:.0f}"
-    " -c default_transaction_read_only=on",
+    " -c default_transaction_read_only=on -c TimeZone=UTC",
 }
 
 
@@ -161,7 +161,7 @@ class Database:
     def _drop_pool(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.close(timeout=0)
+            pool.close(timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 def _one_line(error: Exception) -> str:

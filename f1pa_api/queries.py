@@ -50,11 +50,13 @@ def stats(database: Database) -> DictRow:
                (SELECT count(DISTINCT driver_number) FROM drivers) AS total_drivers,
                count(*) AS total_sessions,
                coalesce(array_agg(DISTINCT year ORDER BY year), '{}') AS years,
-               json_build_object('min', min(date_start), 'max', max(date_start)) AS date_range
+               min(date_start) AS first, max(date_start) AS last
         FROM sessions
         """
     )
-    return database.rows("stats", statement)[0]
+    found = database.rows("stats", statement)[0]
+    found["date_range"] = {"min": found.pop("first"), "max": found.pop("last")}
+    return found
 
 
 def circuits(database: Database) -> Rows:
