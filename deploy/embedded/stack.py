@@ -97,7 +97,7 @@ class Stack:
         self.state.create()
         with self.state.lock():
             supervisor = Supervisor(self.state)
-            was_running = supervisor.is_running() or supervisor.left_orphans()
+            was_running = supervisor.is_running() or bool(supervisor.orphans())
             supervisor.shutdown()
             return was_running
 
@@ -105,15 +105,20 @@ class Stack:
         """Every program as it was last defined, in order of start; empty before the first `up`."""
         if not self.state.exists():
             return []
-        statuses = Supervisor(self.state).statuses()
-        return [
-            ServiceStatus(
-                program,
-                status := statuses.get(program.name, STOPPED),
-                readiness.complaint(program, self.state) if status.pid else "not running",
-            )
-            for program in programs.stored(self.state)
-        ]
+        supervisor = Supervisor(self.state)
+        statuses = supervisor.statuses()
+        orphans = {} if statuses else supervisor.orphans()
+        rows = []
+        for program in programs.stored(self.state):
+            status = statuses.get(program.name, STOPPED)
+            complaint: str | None = "not running"
+            if program.name in orphans:
+                status = ProgramStatus("ORPHANED", orphans[program.name], 0)
+                complaint = "its supervisor was killed; run make up or make down"
+            elif status.pid:
+                complaint = readiness.complaint(program, self.state)
+            rows.append(ServiceStatus(program, status, complaint))
+        return rows
 
     def pipeline(self, arguments: Sequence[str]) -> int:
         """Run `python -m pipeline` against this stack, on this terminal; its exit status."""

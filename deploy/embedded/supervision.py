@@ -153,11 +153,19 @@ class Supervisor:
                 time.sleep(0.05)
         self.end_orphans()
 
-    def left_orphans(self) -> bool:
-        """Whether a recorded process is alive that no answering daemon looks after."""
-        files = [programs.record_file(self._state, name) for name in programs.NAMES]
-        records = [processes.recorded(file) for file in (self._record, *files)]
-        return any(known is not None and processes.is_running(known) for known in records)
+    def orphans(self) -> dict[str, int]:
+        """Recorded processes that are alive, by name. Without a daemon that answers, they are
+        what it left behind."""
+        files = {name: programs.record_file(self._state, name) for name in programs.NAMES}
+        records = {
+            name: processes.recorded(file)
+            for name, file in {"supervisord": self._record, **files}.items()
+        }
+        return {
+            name: known.pid
+            for name, known in records.items()
+            if known is not None and processes.is_running(known)
+        }
 
     def end_orphans(self) -> None:
         """End what a killed or hanging daemon left behind. Not while it runs."""

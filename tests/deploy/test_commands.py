@@ -1,6 +1,7 @@
 """The commands as a person runs them: what is printed, and with which exit status."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from deploy.embedded.stack import ServiceStatus
 from deploy.embedded.state import StateFolder
 from deploy.embedded.status_table import duration, example_request
 from deploy.embedded.supervision import ProgramStatus, Supervisor
-from tests.deploy.test_supervision import simple_program
+from tests.deploy.test_supervision import simple_program, until
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -133,6 +134,24 @@ def test_status_fails_and_says_why_unless_all_are_healthy(run: Run, state: State
     assert "no answer" in rows["api"]
     assert "not running" in rows["mlflow"]
     assert "https://grafana.com/grafana/download" in rows["grafana"]
+
+
+def test_status_tells_a_program_without_its_supervisor_from_a_stopped_one(
+    run: Run, state: StateFolder
+) -> None:
+    supervisor = Supervisor(state)
+    supervisor.configure([simple_program("api", "sleep", "600")])
+    supervisor.start()
+    supervisor.start_program("api")
+    until(lambda: supervisor.orphans().keys() == {"supervisord", "api"})
+    os.kill(supervisor.orphans()["supervisord"], signal.SIGKILL)
+    until(lambda: not supervisor.is_running())
+    done = run("status")
+    assert done.returncode == 1
+    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "orphaned" in rows["api"]
+    assert run("down").stdout == "stopped\n"
+    assert supervisor.orphans() == {}
 
 
 def test_status_before_the_first_up_says_what_to_do(run: Run, tmp_path: Path) -> None:
