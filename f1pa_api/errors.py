@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from f1pa_api.auth import REALM, UnauthorizedError
 from f1pa_api.database import DatabaseUnavailableError
-from f1pa_api.inputs import InvalidInputError, UnsupportedMediaTypeError
+from f1pa_api.inputs import LARGEST_BODY_BYTES, InvalidInputError, UnsupportedMediaTypeError
 from f1pa_api.model_store import ModelUnavailableError
 from f1pa_api.queries import NotFoundError
 from f1pa_api.request_id import request_id
@@ -17,6 +17,11 @@ from f1pa_api.responses import json_response
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = "2"
+DETAILS = {
+    404: "There is no such path",
+    405: "The path does not take this method",
+    413: f"The body is larger than {LARGEST_BODY_BYTES} bytes",
+}
 
 
 def init_app(app: Flask) -> None:
@@ -75,7 +80,8 @@ def _unavailable(error: str, detail: str) -> Response:
 
 def _http(error: HTTPException) -> Response:
     name = re.sub(r"[^a-z]+", "_", error.name.lower())
-    response = _answer(error.code or 500, name, error.description or error.name)
+    status = error.code or 500
+    response = _answer(status, name, DETAILS.get(status, error.name))
     for header, value in error.get_headers():
         if header == "Allow":
             response.headers[header] = value

@@ -1,0 +1,268 @@
+"""The API under Gunicorn: two workers that look like one service."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from prometheus_client.mmap_dict import MmapedDict
+
+from deploy.embedded import postgres
+from pipeline.schema import migrate
+from tests.api import artefacts, recorded
+from tests.api.artefacts import LAP, artefact_files
+from tests.api.conftest import credentials, eventually
+from tests.api.registry_server import RegistryServer
+from tests.api.server import ApiServer, api_server
+from tests.fix_postgres import CREDENTIALS, PostgresServer, free_port
+
+BODY = {"features": LAP}
+MEBIBYTE = 2**20
+
+
+@pytest.fixture
+def registry() -> Iterator[RegistryServer]:
+    with RegistryServer().running() as server:
+        server.promote("1", artefact_files(1))
+        yield server
+
+
+@pytest.fixture
+def api(tmp_path: Path, registry: RegistryServer) -> Iterator[ApiServer]:
+    with api_server(tmp_path, F1PA_MLFLOW_URL=registry.url) as server:
+        wait_for_model(server, "1")
+        yield server
+
+
+def wait_for_model(api: ApiServer, version: str, source: str = "mlflow") -> None:
+    """Until no worker answers with anything else."""
+
+    def everywhere() -> bool:
+        answers = [api.request("/predict/model") for _ in range(12)]
+        return all(
+            answer.status == 200
+            and (answer.content["model_version"], answer.content["source"]) == (version, source)
+            for answer in answers
+        )
+
+    eventually(everywhere, timeout_seconds=30)
+
+
+def predicted_by_each(metrics_dir: Path) -> list[float]:
+    """The laps that each worker says it predicted, from its own metric file."""
+    return [
+        sum(
+            value
+            for key, value, *_ in MmapedDict.read_all_values_from_file(str(path))
+            if '"f1pa_predictions_total"' in key
+        )
+        for path in metrics_dir.glob("counter_*.db")
+    ]
+
+
+def test_metrics_are_the_sum_over_the_workers(api: ApiServer) -> None:
+    sent = 0
+    while not all(predicted_by_each(api.metrics_dir)):
+        assert sent < 1000, "one worker gets no requests"
+        assert api.request("/predict/lap", BODY).status == 200
+        sent += 1
+    seen = [api.series() for _ in range(6)]
+    for series in seen:
+        assert series["f1pa_predictions_total", frozenset({("endpoint_type", "single")})] == sent
+    assert len(predicted_by_each(api.metrics_dir)) == 2
+    http = {"method": "POST", "endpoint": "/predict/lap", "status": "200"}
+    assert api.value("http_requests_total", **http) == sent
+    assert api.value("http_request_duration_seconds_count", **http) == sent
+
+
+def test_a_killed_worker_s_gauges_go_and_its_counts_stay(api: ApiServer) -> None:
+    for _ in range(20):
+        api.request("/predict/lap", BODY)
+    victim = api.workers()[0]
+    victim.kill()
+    eventually(lambda: victim.pid not in [worker.pid for worker in api.workers()])
+    eventually(lambda: not list(api.metrics_dir.glob(f"gauge_live*_{victim.pid}.db")))
+    wait_for_model(api, "1")
+    assert api.value("f1pa_predictions_total", endpoint_type="single") == 20
+    assert api.value("f1pa_model_loaded") == 1
+
+
+def test_a_promotion_under_load_fails_no_request(api: ApiServer, registry: RegistryServer) -> None:
+    """Each answer is also the one of the version that it names."""
+    row = artefacts.build(artefacts.LapFeatures.model_validate(LAP), artefacts.ENCODERS)
+    expected = {
+        str(version): round(
+            float(artefacts.booster(version).predict([row.values])[0]) * row.reference_seconds, 3
+        )
+        for version in (1, 2, 3)
+    }
+    stop = threading.Event()
+    answers: list[tuple[int, str, float]] = []
+
+    def load() -> None:
+        connection = api.connect()
+        while not stop.is_set():
+            answer = api.request("/predict/lap", BODY, connection=connection)
+            content = answer.content
+            version = content["model_info"]["model_version"]
+            answers.append((answer.status, version, content["lap_duration_seconds"]))
+        connection.close()
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for version in (2, 3):
+        registry.promote(str(version), artefact_files(version))
+        wait_for_model(api, str(version))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _, _ in answers} == {200}
+    assert {version for _, version, _ in answers} == {"1", "2", "3"}
+    assert {(version, seconds) for _, version, seconds in answers} == set(expected.items())
+    assert registry.requests["download model.lgb"] == 3, "once for both workers"
+    info = {"family": "lightgbm", "alias": "champion"}
+    assert api.value("f1pa_model_info", **info, version="3", run_id="run3") == 1
+    assert api.value("f1pa_model_info", **info, version="1", run_id="run1") == 0
+
+
+def test_without_mlflow_the_cached_model_serves(tmp_path: Path, registry: RegistryServer) -> None:
+    with api_server(tmp_path, F1PA_MLFLOW_URL=registry.url) as api:
+        wait_for_model(api, "1")
+        registry.stop()
+        wait_for_model(api, "1", "local")
+        assert api.request("/predict/lap", BODY).status == 200
+    with api_server(tmp_path, F1PA_MLFLOW_URL=registry.url) as api:
+        wait_for_model(api, "1", "local")
+        assert api.request("/predict/lap", BODY).status == 200
+        assert api.request("/health").content["mlflow_connected"] is False
+
+
+def test_predictions_begin_when_mlflow_comes(tmp_path: Path) -> None:
+    port = free_port()
+    with api_server(tmp_path, F1PA_MLFLOW_URL=f"http://127.0.0.1:{port}") as api:
+        assert api.request("/predict/lap", BODY).status == 503
+        assert api.request("/health/ready").status == 503
+        assert api.value("f1pa_model_loaded") == 0
+        with RegistryServer(port=port).running() as registry:
+            registry.promote("1", artefact_files(1))
+            wait_for_model(api, "1")
+        assert api.request("/health/ready").status == 200
+        assert api.value("f1pa_model_loaded") == 1
+
+
+def test_a_stopped_database_is_told_quickly_while_predictions_go_on(
+    tmp_path: Path, registry: RegistryServer
+) -> None:
+    """A PostgreSQL that is really stopped, and started again."""
+    folder, port = tmp_path / "postgres", free_port()
+    folder.mkdir()
+    tmp_path.chmod(0o755)
+    cluster = (folder / "data", port, CREDENTIALS.superuser, folder / "server.log")
+    postgres.initialise(folder / "data", CREDENTIALS.superuser)
+    with postgres.running_server(*cluster):
+        postgres.provision(port, CREDENTIALS, "f1pa")
+        owner = PostgresServer(folder / "data", port).url("f1pa")
+        migrate(owner)
+        recorded.insert(owner)
+    url = PostgresServer(folder / "data", port).url("f1pa", postgres.API)
+    with api_server(tmp_path, F1PA_MLFLOW_URL=registry.url, F1PA_DATABASE_URL=url) as api:
+        wait_for_model(api, "1")
+        for _ in range(2):
+            with postgres.running_server(*cluster):
+                eventually(lambda: all(api.request("/data/stats").status == 200 for _ in range(8)))
+            for _ in range(8):
+                started = time.monotonic()
+                answer = api.request("/data/stats")
+                assert (answer.status, time.monotonic() - started < 0.5) == (503, True)
+                assert answer.content["error"] == "database_unavailable"
+                assert int(answer.headers["Retry-After"]) > 0
+                assert api.request("/predict/lap", BODY).status == 200
+            assert api.request("/health/ready").status == 200
+            eventually(lambda: api.request("/health").content["database_connected"] is False)
+
+
+def test_sigterm_lets_the_request_under_way_end(api: ApiServer) -> None:
+    connection = api.connect()
+    body = json.dumps(BODY).encode()
+    connection.putrequest("POST", "/predict/lap")
+    for name, value in credentials().items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:10])
+    eventually(lambda: established(api) == 1)
+    api.process.send_signal(signal.SIGTERM)
+    eventually(lambda: "Handling signal: term" in api.log.read_text())
+    connection.send(body[10:])
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert api.process.wait(timeout=10) == 0
+
+
+def established(api: ApiServer) -> int:
+    """The connections of clients that the workers have."""
+    return sum(
+        connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == api.port
+        for worker in api.workers()
+        for connection in worker.net_connections("tcp")
+    )
+
+
+def test_a_wrong_setting_is_one_line_and_the_end(tmp_path: Path) -> None:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1/f1pa",
+        "F1PA_MODEL_CACHE_DIR": str(tmp_path),
+        "F1PA_BASIC_AUTH_USER": "engineer",
+        "F1PA_BASIC_AUTH_PASSWORD": "pit wall",
+        "F1PA_API_PORT": "eighty",
+    }
+    script = Path(__file__).resolve().parents[2] / "deploy" / "start-api.sh"
+    done = subprocess.run(
+        [str(script)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"F1PA_API_PORT: [^\n]+\n", done.stderr), done.stderr
+
+
+def test_a_worker_stays_light(api: ApiServer) -> None:
+    """After a prediction, none of the big libraries is mapped, and the memory is bounded."""
+    for _ in range(20):
+        assert api.request("/predict/batch", {"features": [LAP] * 100}).status == 200
+    for worker in api.workers():
+        mapped = {region.path for region in worker.memory_maps()}
+        heavy = [path for path in mapped if re.search(r"/(numpy|pandas|scipy|sklearn)/", path)]
+        assert heavy == []
+        assert any(path.endswith("lib_lightgbm.so") for path in mapped)
+        assert worker.memory_info().rss < 100 * MEBIBYTE
+
+
+def test_a_worker_imports_none_of_the_training_s_libraries(tmp_path: Path) -> None:
+    program = (
+        "import sys; import f1pa_api.wsgi as wsgi; "
+        "wsgi.app.test_client().get('/health'); wsgi._services.close(); "
+        "print(' '.join({name.partition('.')[0] for name in sys.modules}))"
+    )
+    environment = {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1:9/f1pa",
+        "F1PA_MODEL_CACHE_DIR": str(tmp_path),
+        "F1PA_BASIC_AUTH_USER": "engineer",
+        "F1PA_BASIC_AUTH_PASSWORD": "pit wall",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.split())
+    assert {"flask", "f1pa_api", "psycopg"} <= imported
+    forbidden = {"mlflow", "lightgbm", "pandas", "numpy", "scipy", "sklearn", "evidently"}
+    assert imported & (forbidden | {"pipeline", "drift"}) == set()
