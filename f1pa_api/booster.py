@@ -37,9 +37,7 @@ class _Handle:
         self.pointer = c_void_p()
         text, expected_trees = _checkable(model_text)
         trees = c_int()
-        _check(
-            _library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer))
-        )
+        _check(_library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer)))
         # Not at exit: daemon threads may still be predicting then.
         weakref.finalize(self, _library().LGBM_BoosterFree, self.pointer).atexit = False
         if trees.value != expected_trees:

@@ -156,6 +156,8 @@ class Database:
             open=False,
         )
         pool.open()
+        # Until it has a connection, a query would wait for one.
+        pool.wait(CONNECT_TIMEOUT_SECONDS)
         return pool
 
     def _drop_pool(self) -> None:

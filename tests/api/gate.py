@@ -18,6 +18,7 @@ class Gate:
         self._open.set()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
+        self._is_cut = False
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
 
@@ -36,6 +37,7 @@ class Gate:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
+            self._is_cut = True
             for one, other in self._pairs:
                 for end in (one, other):
                     with contextlib.suppress(OSError):
@@ -44,6 +46,7 @@ class Gate:
 
     def mend(self) -> None:
         """Listen again after `cut`."""
+        self._is_cut = False
         self._listener = self._listen(self.port)
 
     def freeze(self) -> None:
@@ -75,6 +78,8 @@ class Gate:
             return
         with client, socket.create_connection(("127.0.0.1", self._upstream_port)) as server:
             with self._lock:
+                if self._is_cut:
+                    return
                 self._pairs.append((client, server))
             with contextlib.suppress(OSError):
                 self._pump(client, server)
