@@ -57,13 +57,15 @@ check: lint test ## Everything that must hold before a commit
 clean: ## Stop everything and delete all data (asks first; YES=1 doesn't)
 	@$(call IF_INSTALLED,0) $(STACK) clean $(if $(YES),--yes)
 
+# The lock names every package, so pip resolves nothing (it would also ask for a hash of `pandas[parquet]`,
+# which evidently requires beside the locked pandas).
 $(VENV)/.f1pa-installed: requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "F1PA needs Python 3.11 or newer as $(PYTHON); set PYTHON, e.g. make PYTHON=python3.12 up" >&2; exit 1; }
 	@echo "... installing the locked packages into $(VENV) (once; it takes some minutes)"
 	@$(PYTHON) -m venv "$(VENV)" >&2 \
 	  || { echo "$(PYTHON) can't make $(VENV); on Debian the package python3-venv is missing" >&2; exit 1; }
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
-	  && "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps -e . \
+	@"$(BIN)/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
+	  && "$(BIN)/python" -m pip install -qq --disable-pip-version-check --no-deps -e . \
 	  || { echo "pip could not install the locked packages into $(VENV)" >&2; exit 1; }
 	@touch "$@"
