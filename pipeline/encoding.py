@@ -59,6 +59,8 @@ def fit(rows: pd.DataFrame, entry_list: Entries) -> Encoders:
     race_laps = rows.groupby(["circuit_key", "session_key"])["lap_number"].max()
     lengths = race_laps.astype("float64").groupby("circuit_key").median()
     speeds = rows.groupby("circuit_key")[["st_speed", "i1_speed", "i2_speed"]].median()
+    # A trap that only ever gave 0 gave nothing; features divide by these.
+    speeds = speeds.where(speeds > 0)
 
     circuits = {
         int(key): CircuitEncoding(
