@@ -88,7 +88,7 @@ def _raise_for(status: int, body: bytes, path: str) -> None:
     except ValueError:
         answer = None
     code = answer.get("error_code") if isinstance(answer, dict) else None
-    # What MLflow says of a missing alias: the one of 3.x, then the older one.
+    # What MLflow says of a model, version or file that is missing, and then of an alias.
     if (status, code) in {(404, "RESOURCE_DOES_NOT_EXIST"), (400, "INVALID_PARAMETER_VALUE")}:
         raise NotRegisteredError(f"{path.partition('?')[0]}: MLflow answered {code}")
     raise RegistryError(f"{path.partition('?')[0]}: MLflow answered {status}")
