@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded import binaries, postgres, preflight, programs, readiness
-from deploy.embedded.errors import AlreadyReportedError, StackError
+from deploy.embedded import binaries, bootstrap, postgres, preflight, programs, readiness
+from deploy.embedded.errors import StackError
 from deploy.embedded.postgres import PostgresError
 from deploy.embedded.programs import Program
 from deploy.embedded.settings import CHECKOUT, StackSettings, passed_through, read
@@ -19,6 +19,7 @@ from deploy.embedded.supervision import ProgramStatus, Supervisor
 
 FULL_DISK_MB = 20
 STOPPED = ProgramStatus("STOPPED", 0, 0)
+PIPELINE = (sys.executable, "-m", "pipeline")
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,14 @@ class Stack:
         """Run `python -m pipeline` against this stack, on this terminal; its exit status."""
         if not self.state.exists():
             raise StackError("the stack has never been up; run `make up` first")
-        environment = programs.pipeline_environment(self.options, self.state, self._extra)
         done = subprocess.run(  # noqa: S603 - our own command line, no shell
-            [sys.executable, "-m", "pipeline", *arguments],
-            cwd=CHECKOUT,
-            env={**os.environ, **environment},
-            check=False,
+            [*PIPELINE, *arguments], cwd=CHECKOUT, env=self._pipeline_environment(), check=False
         )
         return done.returncode
+
+    def _pipeline_environment(self) -> dict[str, str]:
+        given = programs.pipeline_environment(self.options, self.state, self._extra)
+        return {**os.environ, **given}
 
     def _is_complete(self) -> bool:
         tools = binaries.find(self.state.tools_dir)
@@ -155,7 +156,7 @@ class Stack:
             stores, services = wanted[: len(programs.STORES)], wanted[len(programs.STORES) :]
             self._start_programs(supervisor, stores, undo)
             postgres.provision(self.options.postgres_port, self.state.credentials())
-            self._bootstrap(dataset)
+            self._bootstrap(supervisor, dataset)
             self._start_programs(supervisor, services, undo)
 
     def _start_programs(
@@ -168,11 +169,15 @@ class Stack:
             wanted, supervisor, self.state, self.options.ready_timeout_seconds, self._report
         )
 
-    def _bootstrap(self, dataset: Path | None) -> None:
+    def _bootstrap(self, supervisor: Supervisor, dataset: Path | None) -> None:
         self._report("loading laps and training a model where there is none")
         chosen = ["--dataset", str(dataset)] if dataset else []
-        if self.pipeline(["bootstrap", *chosen]) != 0:
-            raise AlreadyReportedError("the bootstrap failed")
+
+        def stores() -> dict[str, int]:
+            statuses = supervisor.statuses()
+            return {name: statuses[name].pid for name in programs.STORES if name in statuses}
+
+        bootstrap.run([*PIPELINE, "bootstrap", *chosen], self._pipeline_environment(), stores)
 
     def _check_disk(self) -> None:
         preflight.disk_has_room(self.state.root, self.options.min_free_mb)
