@@ -17,6 +17,8 @@ POLL_SECONDS = 0.25
 # For the bootstrap to notice by itself, and say what it was doing.
 NOTICE_SECONDS = 1.0
 END_SECONDS = 10.0
+# When the group is ended, Python's tracker removes what the workers shared, and says so.
+QUIET_CLEANUP = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
 
 Pids = Mapping[str, int]
 
@@ -50,7 +52,7 @@ def _process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     # A process group, so that its workers end with it.
     process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-        command, cwd=CHECKOUT, env=dict(environment), process_group=0
+        command, cwd=CHECKOUT, env={**environment, **QUIET_CLEANUP}, process_group=0
     )
     try:
         yield process
