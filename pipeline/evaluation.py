@@ -53,10 +53,12 @@ class ProtocolResult:
 def scores(actual: np.ndarray, predicted: np.ndarray) -> Scores:
     error = predicted - actual
     squared = float(np.square(error).mean())
+    variance = float(np.var(actual))
     return Scores(
         mae=float(np.abs(error).mean()),
         rmse=squared**0.5,
-        r2=1.0 - squared / float(np.var(actual)),
+        # Equal lap times leave no variance to explain.
+        r2=1.0 - squared / variance if variance else 0.0,
         mape=float((np.abs(error) / actual).mean() * 100),
         median_ae=float(np.median(np.abs(error))),
         laps=len(actual),
@@ -79,17 +81,21 @@ def test_race_mask(rows: pd.DataFrame) -> np.ndarray:
 def splits(rows: pd.DataFrame, seed: int) -> Iterator[Split]:
     """Every protocol but the held-out races, which the served model itself answers for."""
     train_races = ~test_race_mask(rows)
-    labels = race_folds(rows, CV_FOLDS, seed)
+    labels = np.full(len(rows), -1)
+    labels[train_races] = race_folds(rows[train_races], CV_FOLDS, seed)
     for fold in range(int(labels.max()) + 1):
         inside = labels == fold
-        yield Split(CROSS_VALIDATION, train_races & ~inside, train_races & inside, race_folds)
+        yield Split(CROSS_VALIDATION, train_races & ~inside, inside, race_folds)
     test = _stratified_random(rows, seed)
     yield Split("random laps by circuit", ~test, test, row_folds)
     of_row = rows["year"].to_numpy(dtype="int64")
     years = np.unique(of_row)
     # A season is predicted from two earlier ones at least, where there are so many.
     for year in (years[2:] if len(years) > 2 else years[1:])[-2:]:
-        yield Split(f"next season {year}", of_row < year, of_row == year, race_folds)
+        earlier = of_row < year
+        # Fitting out of fold takes two races.
+        if rows["session_key"][earlier].nunique() > 1:
+            yield Split(f"next season {year}", earlier, of_row == year, race_folds)
 
 
 def result(

@@ -3,17 +3,23 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 
 import pandas as pd
 
 from pipeline import encoding, evaluation
+from pipeline.errors import PipelineError
 from pipeline.evaluation import ProtocolResult, Split
 from pipeline.model import OUT_OF_FOLD_FOLDS, LapTimeModel, train
 
 Tell = Callable[[int, ProtocolResult], None]
 """Called with (splits done, the result that just came)."""
+
+
+class FitError(PipelineError):
+    """A process that fits models died. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ def judge_all(
     study: Study, splits: list[Split], tell: Tell
 ) -> tuple[LapTimeModel, list[ProtocolResult]]:
     """Judge every split; gives the first split's model and one averaged result per protocol, in
-    the order of the splits. What `tell` raises stops the work that has not begun."""
+    the order of the splits. What `tell` raises stops the work that has not begun. Raises
+    FitError."""
     results: dict[int, ProtocolResult] = {}
     models: dict[int, LapTimeModel] = {}
     pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _receive, (study,))
@@ -42,6 +49,8 @@ def judge_all(
             place = places[future]
             models[place], results[place] = future.result()
             tell(done, results[place])
+    except BrokenProcessPool as error:
+        raise FitError("a process that fits models was killed: is there enough memory?") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return models[0], evaluation.averaged([results[place] for place in sorted(results)])

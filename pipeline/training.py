@@ -53,7 +53,8 @@ def run(
     progress: Progress | None = None,
 ) -> Outcome:
     """Train on a lap frame, register the model, move the alias when it is not worse than the
-    champion on the same test races, or when forced. Raises TrainingError, RegistryError."""
+    champion on the same test races, or when forced. Raises TrainingError, FitError,
+    RegistryError."""
     rows = cleaning.model_rows(laps)
     study = Study(rows, encoding.entries(rows), seed)
     test_mask = evaluation.test_race_mask(rows)
@@ -83,8 +84,12 @@ def _check(rows: pd.DataFrame, test_mask: np.ndarray) -> None:
     races = rows["session_key"].nunique()
     if races < MINIMUM_RACES:
         raise TrainingError(f"{races} races with timed laps are stored, {MINIMUM_RACES} are needed")
-    if not test_mask.any() or test_mask.all():
-        raise TrainingError(f"none of the {races} stored races can be held out for testing")
+    held_out = rows["session_key"][test_mask].nunique()
+    if held_out == 0 or races - held_out < evaluation.CV_FOLDS:
+        raise TrainingError(
+            f"{held_out} of the {races} stored races fall to the test side: at least 1 must, and"
+            f" {evaluation.CV_FOLDS} must be left to train on"
+        )
 
 
 def _fit_all(
