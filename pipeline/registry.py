@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ from f1pa_api.schemas.artefact import (
 from pipeline.errors import PipelineError
 from pipeline.model import LapTimeModel
 from pipeline.settings import PipelineSettings
+
+with warnings.catch_warnings():
+    # Imported when it is first used otherwise, and then MLflow warns of its own type hints.
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc.model
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
@@ -105,12 +111,24 @@ class Registry:
             path = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
             try:
                 artefact = Artefact.model_validate_json((path / ARTEFACT_FILE).read_bytes())
-            except (OSError, ValidationError):
+                if artefact.mismatch() is not None:
+                    return None
+                text = (path / MODEL_FILE).read_bytes()
+                if hashlib.sha256(text).hexdigest() != artefact.sha256[MODEL_FILE]:
+                    return None
+                booster = lgb.Booster(model_str=text.decode())
+            except (OSError, ValidationError, UnicodeDecodeError, lgb.basic.LightGBMError):
                 return None
-            if artefact.mismatch() is not None:
-                return None
-            booster = lgb.Booster(model_file=str(path / MODEL_FILE))
             return LapTimeModel(booster, artefact.encoders.to_encoders())
+
+    def trained_on(self, data_fingerprint: str) -> bool:
+        """Whether a version of these laps is registered, champion or not."""
+        with self._reported():
+            found = self._client.search_model_versions(
+                f"name = '{self._name}' AND tags.`{FINGERPRINT_TAG}` = '{data_fingerprint}'",
+                max_results=1,
+            )
+            return bool(found)
 
     @contextmanager
     def run(self, run_name: str, parameters: dict[str, str | int | float]) -> Iterator[str]:
