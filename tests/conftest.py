@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fix_mlflow", "tests.fix_postgres"]
+pytest_plugins = ["tests.fix_mlflow", "tests.fix_postgres", "tests.fix_stack"]
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
