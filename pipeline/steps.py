@@ -83,17 +83,24 @@ def train(settings: PipelineSettings, console: Console, force: bool = False) -> 
 
 def bootstrap(settings: PipelineSettings, dataset: Path | None, console: Console) -> None:
     """From an empty database and registry to a champion, doing only what is not done: migrate,
-    load the dataset (simulated laps where none is given and none are stored), train when the
-    champion does not know the stored laps."""
+    load the dataset (simulated laps where none is given and none are stored), train when no
+    model was trained on the stored laps or this build cannot use the champion."""
     migrate(settings, console)
-    last = load_history.last_fingerprint(settings.database_url)
-    if dataset is not None and csv_source.fingerprint(dataset) != last:
-        load_csv(settings, dataset, console)
-    elif last is None:
+    database_url = settings.database_url
+    if dataset is not None:
+        if csv_source.fingerprint(dataset) != load_history.last_fingerprint(database_url):
+            load_csv(settings, dataset, console)
+    elif load_history.data_fingerprint(database_url) is None:
         load_simulated(settings, console)
-    champion = Registry(settings).champion()
-    if champion is None or champion.data_fingerprint != load_history.data_fingerprint(
-        settings.database_url
+    registry = Registry(settings)
+    champion = registry.champion()
+    fingerprint = load_history.data_fingerprint(database_url)
+    if (
+        champion is None
+        or fingerprint is None
+        # A candidate that was worse than the champion need not be trained again.
+        or not registry.trained_on(fingerprint)
+        or registry.load(champion.version) is None
     ):
         train(settings, console)
     else:
