@@ -1,6 +1,7 @@
 """`python -m pipeline`: laps in, schema, training, registry.
 
-Commands import their step when they run: MLflow alone takes seconds, `--help` must not.
+Commands import their step when they run, after their settings are read: MLflow alone takes
+seconds, `--help` and a missing setting must not.
 """
 
 import os
@@ -24,6 +25,12 @@ F1PA_SEED (1). Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 console = Console()
 
 
+class WrongSetting(click.ClickException):
+    """A setting is missing or wrong: one line, the exit code of wrong usage."""
+
+    exit_code = 2
+
+
 class OneLineGroup(click.Group):
     """Known failures end in one line on standard error instead of a traceback."""
 
@@ -31,7 +38,7 @@ class OneLineGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            raise click.UsageError(str(error)) from error
+            raise WrongSetting(str(error)) from error
         except PipelineError as error:
             raise click.ClickException(str(error)) from error
 
@@ -44,9 +51,10 @@ def main() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database schema to its newest revision."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.migrate(read_settings(), console)
+    steps.migrate(settings, console)
 
 
 @main.group()
@@ -59,9 +67,10 @@ def load() -> None:
 @click.option("--strict", is_flag=True, help="Stop at the first bad row and load nothing.")
 def load_csv(path: Path, strict: bool) -> None:
     """Load an OpenF1-shaped CSV of laps, gzipped or not."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.load_csv(read_settings(), path, console, strict)
+    steps.load_csv(settings, path, console, strict)
 
 
 @load.command("openf1")
@@ -76,35 +85,39 @@ def load_csv(path: Path, strict: bool) -> None:
 )
 def load_openf1(years: tuple[int, ...], url: str, cache: Path) -> None:
     """Download the races of these years from the OpenF1 API and load them."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.load_openf1(read_settings(), years, cache, url, console)
+    steps.load_openf1(settings, years, cache, url, console)
 
 
 @load.command("simulator")
 def load_simulator() -> None:
     """Load three simulated seasons; refused where recorded laps are stored."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.load_simulated(read_settings(), console)
+    steps.load_simulated(settings, console)
 
 
 @main.command()
 @click.option("--force", is_flag=True, help="Make it champion whatever the comparison says.")
 def train(force: bool) -> None:
     """Train on the stored laps and register the model; champion if it is not worse."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.train(read_settings(), console, force)
+    steps.train(settings, console, force)
 
 
 @main.command()
 @click.option("--dataset", type=CSV_FILE, help="CSV of laps; simulated laps where not given.")
 def bootstrap(dataset: Path | None) -> None:
     """Migrate, load and train, each only when needed."""
+    settings = read_settings()
     from pipeline import steps
 
-    steps.bootstrap(read_settings(), dataset, console)
+    steps.bootstrap(settings, dataset, console)
 
 
 @main.command()
@@ -114,13 +127,13 @@ def bootstrap(dataset: Path | None) -> None:
 def traffic(url: str, seconds: float, rate: float) -> None:
     """Send a demo's mixed traffic to the API, with F1PA_BASIC_AUTH_USER and _PASSWORD."""
     from pipeline.progress import progress_bar
-    from pipeline.traffic import Traffic, TrafficError
+    from pipeline.traffic import Traffic
 
     try:
         user = os.environ["F1PA_BASIC_AUTH_USER"]
         password = os.environ["F1PA_BASIC_AUTH_PASSWORD"]
     except KeyError as missing:
-        raise TrafficError(f"{missing.args[0]} is not set") from None
+        raise SettingsError(f"{missing.args[0]} is not set") from None
     with progress_bar(console, "sending requests") as advance:
         answers = Traffic(url.rstrip("/"), user, password, seconds, rate).send(advance)
     counts = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items()))
