@@ -122,7 +122,7 @@ class Registry:
             return LapTimeModel(booster, artefact.encoders.to_encoders())
 
     def trained_on(self, data_fingerprint: str) -> bool:
-        """Whether a version of these laps is registered, champion or not."""
+        """Whether a version of these laps is registered and judged, champion or not."""
         with self._reported():
             found = self._client.search_model_versions(
                 f"name = '{self._name}' AND tags.`{FINGERPRINT_TAG}` = '{data_fingerprint}'",
@@ -166,10 +166,15 @@ class Registry:
             version = self._client.create_model_version(
                 self._name, logged.model_uri, run_id, model_id=logged.model_id
             )
-            self._client.set_model_version_tag(
-                self._name, version.version, FINGERPRINT_TAG, candidate.data_fingerprint
-            )
             return str(version.version)
+
+    def mark_judged(self, version: str, data_fingerprint: str) -> None:
+        """Say that the version met the champion: its laps need no other training. Last of all,
+        so that a training that was cut off before is done again."""
+        with self._reported():
+            self._client.set_model_version_tag(
+                self._name, version, FINGERPRINT_TAG, data_fingerprint
+            )
 
     def promote(self, version: str) -> None:
         with self._reported():

@@ -77,6 +77,7 @@ def run(
     promoted = force or champion_mae is None or candidate_mae <= champion_mae
     if promoted:
         registry.promote(version)
+    registry.mark_judged(version, data_fingerprint)
     return Outcome(version, promoted, candidate_mae, champion_mae, results)
 
 

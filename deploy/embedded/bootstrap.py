@@ -4,6 +4,7 @@ The supervisor starts a killed store again within seconds, so a training could g
 registry that forgot what it was told last.
 """
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -44,6 +45,17 @@ def run(command: Sequence[str], environment: Mapping[str, str], stores: Callable
                 break
     if status != 0:
         raise AlreadyReportedError("the bootstrap failed")
+
+
+def code_digest() -> str:
+    """Of all code that decides what the bootstrap does: once it has run to the end, running the
+    same code again without a new dataset changes nothing."""
+    digest = hashlib.sha256()
+    for folder in ("pipeline", "f1pa_api"):
+        for file in sorted((CHECKOUT / folder).rglob("*")):
+            if file.suffix in (".py", ".sql", ".csv"):
+                digest.update(f"{file.relative_to(CHECKOUT)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 @contextmanager

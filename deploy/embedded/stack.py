@@ -153,11 +153,13 @@ class Stack:
                 supervisor.start()
             else:
                 supervisor.configure(wanted)
-            stores, services = wanted[: len(programs.STORES)], wanted[len(programs.STORES) :]
-            self._start_programs(supervisor, stores, undo)
-            postgres.provision(self.options.postgres_port, self.state.credentials())
-            self._bootstrap(supervisor, dataset)
-            self._start_programs(supervisor, services, undo)
+            rest = wanted
+            if dataset is not None or not self._is_bootstrapped():
+                stores, rest = wanted[: len(programs.STORES)], wanted[len(programs.STORES) :]
+                self._start_programs(supervisor, stores, undo)
+                postgres.provision(self.options.postgres_port, self.state.credentials())
+                self._bootstrap(supervisor, dataset)
+            self._start_programs(supervisor, rest, undo)
 
     def _start_programs(
         self, supervisor: Supervisor, wanted: Sequence[Program], undo: ExitStack
@@ -177,7 +179,13 @@ class Stack:
             statuses = supervisor.statuses()
             return {name: statuses[name].pid for name in programs.STORES if name in statuses}
 
+        self.state.bootstrapped_file.unlink(missing_ok=True)
         bootstrap.run([*PIPELINE, "bootstrap", *chosen], self._pipeline_environment(), stores)
+        self.state.bootstrapped_file.write_text(bootstrap.code_digest())
+
+    def _is_bootstrapped(self) -> bool:
+        marker = self.state.bootstrapped_file
+        return marker.is_file() and marker.read_text() == bootstrap.code_digest()
 
     def _check_disk(self) -> None:
         preflight.disk_has_room(self.state.root, self.options.min_free_mb)

@@ -71,6 +71,11 @@ class StateFolder:
     def alertmanager_dir(self) -> Path:
         return self.root / "alertmanager"
 
+    @property
+    def bootstrapped_file(self) -> Path:
+        """Holds which code last filled the stores to the end."""
+        return self.root / "bootstrapped"
+
     def log(self, name: str) -> Path:
         return self.logs_dir / f"{name}.log"
 

@@ -109,6 +109,7 @@ def test_there_is_no_champion_of_a_model_that_was_never_registered(registry: Reg
 
 def test_promotion_moves_the_alias(registry: Registry, version: str, candidate: Candidate) -> None:
     registry.promote(version)
+    registry.mark_judged(version, "f" * 64)
     first = registry.champion()
     assert first is not None
     assert (first.version, first.data_fingerprint) == (version, "f" * 64)
