@@ -19,7 +19,7 @@ CSV_FILE = click.Path(path_type=Path, dir_okay=False)
 SETTINGS = """
 Settings (environment): F1PA_DATABASE_URL (required), F1PA_MLFLOW_URL
 (http://127.0.0.1:5000), F1PA_MODEL_NAME (f1pa-lap-time), F1PA_MODEL_ALIAS (champion),
-F1PA_SEED (1). Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
+F1PA_SEED (1), F1PA_TREES (400). Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 """
 
 console = Console()
@@ -105,9 +105,9 @@ def load_simulator() -> None:
 def train(force: bool) -> None:
     """Train on the stored laps and register the model; champion if it is not worse."""
     settings = read_settings()
-    from pipeline import steps
+    from pipeline import model_steps
 
-    steps.train(settings, console, force)
+    model_steps.train(settings, console, force)
 
 
 @main.command()
@@ -115,9 +115,9 @@ def train(force: bool) -> None:
 def bootstrap(dataset: Path | None) -> None:
     """Migrate, load and train, each only when needed."""
     settings = read_settings()
-    from pipeline import steps
+    from pipeline import model_steps
 
-    steps.bootstrap(settings, dataset, console)
+    model_steps.bootstrap(settings, dataset, console)
 
 
 @main.command()

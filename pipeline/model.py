@@ -9,9 +9,9 @@ import pandas as pd
 
 from f1pa_api.features import FEATURE_NAMES, Encoders
 from pipeline import encoding
+from pipeline.recipe import Recipe
 
 OUT_OF_FOLD_FOLDS = 5
-TREES = 400
 # An L1 loss on the ratio: with an L2 loss on seconds a handful of red-flag laps decides the
 # trees, and seconds tie the model to circuits and seasons it has seen.
 PARAMETERS: dict[str, Any] = {
@@ -58,7 +58,7 @@ def train(
     rows: pd.DataFrame,
     entry_list: encoding.Entries,
     folds: np.ndarray,
-    seed: int,
+    recipe: Recipe,
 ) -> LapTimeModel:
     """Fit on these rows; `folds` says which rows must not see each other's encoders."""
     matrix, references = encoding.out_of_fold_matrix(rows, folds, entry_list)
@@ -69,5 +69,5 @@ def train(
         weight=references,
         feature_name=list(FEATURE_NAMES),
     )
-    booster = lgb.train({**PARAMETERS, "seed": seed}, dataset, num_boost_round=TREES)
+    booster = lgb.train({**PARAMETERS, "seed": recipe.seed}, dataset, recipe.trees)
     return LapTimeModel(booster, encoding.fit(rows, entry_list))

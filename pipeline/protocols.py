@@ -13,6 +13,7 @@ from pipeline import encoding, evaluation
 from pipeline.errors import PipelineError
 from pipeline.evaluation import ProtocolResult, Split
 from pipeline.model import OUT_OF_FOLD_FOLDS, LapTimeModel, train
+from pipeline.recipe import Recipe
 
 Tell = Callable[[int, ProtocolResult], None]
 """Called with (splits done, the result that just came)."""
@@ -24,11 +25,11 @@ class FitError(PipelineError):
 
 @dataclass(frozen=True)
 class Study:
-    """The rows of cleaning.model_rows, who drives which number, and the seed of all chance."""
+    """The rows of cleaning.model_rows, who drives which number, and how to train."""
 
     rows: pd.DataFrame
     entry_list: encoding.Entries
-    seed: int
+    recipe: Recipe
 
 
 _study: Study
@@ -42,7 +43,10 @@ def judge_all(
     FitError."""
     results: dict[int, ProtocolResult] = {}
     models: dict[int, LapTimeModel] = {}
-    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _receive, (study,))
+    # Forked from a server that has done the imports, not from this process and its threads.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(os.cpu_count(), context, _receive, (study,))
     try:
         places = {pool.submit(_judge, split): place for place, split in enumerate(splits)}
         for done, future in enumerate(as_completed(places), 1):
@@ -63,6 +67,6 @@ def _receive(study: Study) -> None:
 
 def _judge(split: Split) -> tuple[LapTimeModel, ProtocolResult]:
     train_rows, test_rows = _study.rows[split.train], _study.rows[split.test]
-    folds = split.folds(train_rows, OUT_OF_FOLD_FOLDS, _study.seed)
-    model = train(train_rows, _study.entry_list, folds, _study.seed)
+    folds = split.folds(train_rows, OUT_OF_FOLD_FOLDS, _study.recipe.seed)
+    model = train(train_rows, _study.entry_list, folds, _study.recipe)
     return model, evaluation.result(split.protocol, model, train_rows, test_rows)

@@ -3,6 +3,8 @@
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.recipe import Recipe
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names its variable."""
@@ -21,7 +23,12 @@ class PipelineSettings(BaseSettings):
     )
     model_name: str = Field(default="f1pa-lap-time", min_length=1)
     model_alias: str = Field(default="champion", min_length=1)
-    seed: int = Field(default=1, ge=0, le=2**31 - 1, description="Of every random choice")
+    seed: int = Field(default=Recipe.seed, ge=0, le=2**31 - 1, description="Of every random choice")
+    trees: int = Field(default=Recipe.trees, ge=1, le=5000, description="Grown for each model")
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(self.seed, self.trees)
 
 
 def read_settings() -> PipelineSettings:

@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 
 TIMEOUT_SECONDS = 10
 # Shares of a desk's day; the bad one keeps the error counters moving.
-SHARES = {"single": 60, "simple": 12, "batch": 5, "data": 15, "bad": 3, "health": 5}
+SHARES = {"single": 60, "simple": 12, "batch": 5, "data": 15, "bad": 2, "health": 5}
 
 Advance = Callable[[int, int], None]
 

@@ -14,8 +14,9 @@ from pipeline import cleaning, encoding, evaluation, protocols, report
 from pipeline.errors import PipelineError
 from pipeline.evaluation import ProtocolResult, Split
 from pipeline.laps import KEY
-from pipeline.model import PARAMETERS, TREES, LapTimeModel, race_folds
+from pipeline.model import PARAMETERS, LapTimeModel, race_folds
 from pipeline.protocols import Study
+from pipeline.recipe import Recipe
 from pipeline.registry import Candidate, Registry
 
 STRATEGY = "ratio-l1"
@@ -47,8 +48,8 @@ def run(
     laps: pd.DataFrame,
     data_fingerprint: str,
     registry: Registry,
+    recipe: Recipe,
     *,
-    seed: int,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -56,13 +57,13 @@ def run(
     champion on the same test races, or when forced. Raises TrainingError, FitError,
     RegistryError."""
     rows = cleaning.model_rows(laps)
-    study = Study(rows, encoding.entries(rows), seed)
+    study = Study(rows, encoding.entries(rows), recipe)
     test_mask = evaluation.test_race_mask(rows)
     _check(rows, test_mask)
     parameters = {
         **PARAMETERS,
-        "trees": TREES,
-        "seed": seed,
+        "trees": recipe.trees,
+        "seed": recipe.seed,
         "laps": len(rows),
         "races": int(rows["session_key"].nunique()),
         "data_fingerprint": data_fingerprint,
@@ -98,7 +99,7 @@ def _fit_all(
 ) -> tuple[LapTimeModel, list[ProtocolResult]]:
     splits = [
         Split(HELD_OUT, ~test_mask, test_mask, race_folds),
-        *evaluation.splits(study.rows, study.seed),
+        *evaluation.splits(study.rows, study.recipe.seed),
     ]
 
     def tell(done: int, _result: ProtocolResult) -> None:
@@ -156,7 +157,7 @@ def _reference_sample(study: Study, test_mask: np.ndarray, model: LapTimeModel) 
     """Laps of the held-out races as requests would bring them, with prediction and truth: what
     later traffic is compared with must not be flattered by having been trained on."""
     held_out = study.rows[test_mask]
-    sample = held_out.sample(min(REFERENCE_ROWS, len(held_out)), random_state=study.seed)
+    sample = held_out.sample(min(REFERENCE_ROWS, len(held_out)), random_state=study.recipe.seed)
     sample = sample.sort_values(list(KEY))
     columns = ["session_key", *encoding.LAP_COLUMNS, "lap_duration"]
     return sample[columns].assign(prediction=model.predict(sample).round(3))

@@ -125,7 +125,7 @@ def test_train_registers_a_further_version(stack: EmbeddedStack) -> None:
 def kill_mlflow_when_a_training_runs(stack: EmbeddedStack, up: threading.Thread) -> None:
     """Kill the server for good (its supervisor would start it again within the second)."""
     while up.is_alive():
-        if any("multiprocessing" in line and "spawn" in line for line in stack.processes()):
+        if any("multiprocessing.forkserver" in line for line in stack.processes()):
             mlflow = stack.supervisor().statuses()["mlflow"]
             os.killpg(os.getpgid(mlflow.pid), signal.SIGKILL)
             return

@@ -25,7 +25,8 @@ from pipeline.evaluation import (
 )
 from pipeline.model import LapTimeModel, race_folds, row_folds
 from pipeline.protocols import FitError, Study, judge_all
-from tests.pipeline.small_season import small_season
+from pipeline.recipe import Recipe
+from tests.pipeline.small_season import FEW_TREES, small_season
 
 HELD_OUT = "held-out races"
 RANDOM = "random laps by circuit"
@@ -37,7 +38,7 @@ def rows() -> pd.DataFrame:
 
 
 def study(rows: pd.DataFrame) -> Study:
-    return Study(rows, entries(rows), seed=1)
+    return Study(rows, entries(rows), FEW_TREES)
 
 
 def held_out(rows: pd.DataFrame) -> Split:
@@ -201,7 +202,8 @@ def test_on_recorded_laps_the_model_beats_the_baseline_under_every_protocol(
     laps, _ = read_csv(recorded_data / "laps_real.csv.gz")
     rows = model_rows(laps)
     splits = [held_out(rows), *evaluation.splits(rows, seed=1)]
-    _, results = judge_all(study(rows), splits, lambda *_: None)
+    whole = Study(rows, entries(rows), Recipe())
+    _, results = judge_all(whole, splits, lambda *_: None)
     errors = {item.protocol: (item.model.mae, item.baseline.mae) for item in results}
     assert set(errors) == {
         HELD_OUT,

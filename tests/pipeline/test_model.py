@@ -8,11 +8,12 @@ from f1pa_api.features import FEATURE_NAMES
 from pipeline.cleaning import model_rows
 from pipeline.encoding import entries, feature_matrix
 from pipeline.model import LapTimeModel, race_folds, row_folds, train
+from pipeline.recipe import Recipe
 from tests.pipeline.small_season import RACES, small_season
 
 
 def trained(rows: pd.DataFrame, seed: int = 1) -> LapTimeModel:
-    return train(rows, entries(rows), race_folds(rows, 5, seed), seed)
+    return train(rows, entries(rows), race_folds(rows, 5, seed), Recipe(seed, trees=40))
 
 
 @pytest.fixture(scope="module")

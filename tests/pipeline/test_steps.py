@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from f1pa_api.schemas.artefact import ARTEFACT_FILE
-from pipeline import load_history, loading, steps
+from pipeline import load_history, loading, model_steps, steps
 from pipeline.csv_source import SourceError
 from pipeline.errors import PipelineError
 from pipeline.laps import COLUMNS
@@ -20,7 +20,7 @@ from pipeline.registry import Registry, RegistryError
 from pipeline.settings import PipelineSettings
 from pipeline.steps import StepError
 from tests.pipeline.lap_rows import lap_row
-from tests.pipeline.small_season import RACES, small_season, spoilt_season
+from tests.pipeline.small_season import FEW_TREES, RACES, small_season, spoilt_season
 from tests.pipeline.test_registry import upload
 
 mlflow_group = pytest.mark.xdist_group("mlflow")
@@ -36,7 +36,10 @@ class Desk:
     @classmethod
     def at(cls, database_url: str, mlflow_url: str, model_name: str) -> "Desk":
         settings = PipelineSettings(
-            database_url=database_url, mlflow_url=mlflow_url, model_name=model_name
+            database_url=database_url,
+            mlflow_url=mlflow_url,
+            model_name=model_name,
+            trees=FEW_TREES.trees,
         )
         return cls(settings, Console(file=io.StringIO(), width=200))
 
@@ -49,7 +52,7 @@ class Desk:
         return text
 
     def bootstrap(self, dataset: Path | None) -> None:
-        steps.bootstrap(self.settings, dataset, self.console)
+        model_steps.bootstrap(self.settings, dataset, self.console)
 
     def stored(self) -> int:
         with psycopg.connect(self.settings.database_url) as connection:
@@ -140,7 +143,7 @@ def test_a_candidate_that_lost_is_not_trained_again(desk: Desk, tmp_path: Path) 
     desk.bootstrap(spoilt)
     assert desk.versions() == ["1", "2"]
 
-    steps.train(desk.settings, desk.console, force=True)
+    model_steps.train(desk.settings, desk.console, force=True)
     assert desk.champion() == "3"
     assert "it is champion now by --force, whatever the comparison says" in desk.printed()
 
@@ -244,16 +247,16 @@ def test_recorded_laps_take_the_place_of_simulated_ones(offline_desk: Desk, tmp_
 
 
 def test_training_without_laps_says_what_to_do(offline_desk: Desk) -> None:
-    with pytest.raises(StepError, match="no laps are stored: load some first"):
-        steps.train(offline_desk.settings, offline_desk.console)
+    with pytest.raises(StepError, match="no laps are stored: see"):
+        model_steps.train(offline_desk.settings, offline_desk.console)
 
 
 @pytest.mark.parametrize(
     "step",
     [
         pytest.param(steps.migrate, id="migrate"),
-        pytest.param(steps.train, id="train"),
-        pytest.param(lambda s, c: steps.bootstrap(s, None, c), id="bootstrap"),
+        pytest.param(model_steps.train, id="train"),
+        pytest.param(lambda s, c: model_steps.bootstrap(s, None, c), id="bootstrap"),
     ],
 )
 def test_a_database_that_is_away_is_one_line(

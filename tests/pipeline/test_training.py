@@ -17,12 +17,12 @@ from f1pa_api.features import FEATURE_NAMES
 from f1pa_api.schemas.artefact import ARTEFACT_FILE, MODEL_FILE, REFERENCE_FILE, Artefact
 from pipeline import encoding, evaluation
 from pipeline.cleaning import model_rows
-from pipeline.model import PARAMETERS, TREES, race_folds, train
+from pipeline.model import PARAMETERS, race_folds, train
 from pipeline.registry import EXPERIMENT, FINGERPRINT_TAG, Registry, RegistryError
 from pipeline.settings import PipelineSettings
 from pipeline.training import HELD_OUT, MINIMUM_RACES, Outcome, TrainingError, run
 from tests.fix_mlflow import MlflowServer, running_mlflow
-from tests.pipeline.small_season import RACES, small_season, spoilt_season
+from tests.pipeline.small_season import FEW_TREES, RACES, small_season, spoilt_season
 
 pytestmark = pytest.mark.xdist_group("mlflow")
 
@@ -39,7 +39,7 @@ def registry_of(url: str, name: str) -> Registry:
 
 
 def trained(registry: Registry, laps: pd.DataFrame, *, force: bool = False) -> Outcome:
-    return run(laps, FINGERPRINT, registry, seed=1, force=force)
+    return run(laps, FINGERPRINT, registry, FEW_TREES, force=force)
 
 
 def champion_version(registry: Registry) -> str | None:
@@ -59,7 +59,7 @@ class First:
             small_season(),
             FINGERPRINT,
             self.registry,
-            seed=1,
+            FEW_TREES,
             progress=lambda done, total: self.progress.append((done, total)),
         )
         self.client = MlflowClient(tracking_uri=server.url)
@@ -132,7 +132,7 @@ def test_the_run_has_parameters_and_the_metrics_of_every_protocol(first: First) 
     assert first.run.info.status == "FINISHED"
     assert first.client.get_experiment(first.run.info.experiment_id).name == EXPERIMENT
     parameters = first.run.data.params
-    assert parameters["trees"] == str(TREES)
+    assert parameters["trees"] == str(FEW_TREES.trees)
     assert parameters["objective"] == PARAMETERS["objective"]
     assert parameters["races"] == str(len(RACES))
     assert parameters["laps"] == str(len(model_rows(small_season())))
@@ -174,7 +174,7 @@ def test_the_registered_model_is_the_one_that_was_judged(first: First) -> None:
 def test_the_registered_model_is_that_of_the_training_races_alone(first: First) -> None:
     rows = model_rows(small_season())
     seen = rows[~evaluation.test_race_mask(rows)].copy()
-    expected = train(seen, encoding.entries(rows), race_folds(seen, 5, 1), seed=1)
+    expected = train(seen, encoding.entries(rows), race_folds(seen, 5, 1), FEW_TREES)
     loaded = first.registry.load(first.outcome.version)
     assert loaded is not None
     assert loaded.encoders == expected.encoders
@@ -276,7 +276,7 @@ def test_a_server_killed_during_training_is_one_line_and_leaves_the_alias(tmp_pa
             server.kill()
 
         with pytest.raises(RegistryError, match=r"^MLflow at \S+ failed: [^\n]+$"):
-            run(small_season(), FINGERPRINT, registry, seed=1, progress=kill)
+            run(small_season(), FINGERPRINT, registry, FEW_TREES, progress=kill)
         assert fits == [1]
     with running_mlflow(tmp_path) as server:
         registry = registry_of(server.url, "training-killed")
