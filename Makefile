@@ -47,7 +47,7 @@ traffic: $(INSTALLED) ## Send predictions to the running API
 	@$(STACK) pipeline traffic
 
 test: $(INSTALLED) ## Run the tests
-	@"$(BIN)/pytest" -n 2 --dist loadgroup tests
+	@"$(BIN)/pytest" -n 3 --dist loadgroup tests
 
 lint: $(INSTALLED) ## Check style, types and import directions
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/mypy" && "$(BIN)/lint-imports"

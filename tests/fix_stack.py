@@ -5,7 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,15 @@ class EmbeddedStack:
         return found
 
 
+def eventually(holds: Callable[[], bool], seconds: float = 45) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return holds()
+
+
 @contextmanager
-def embedded_stack(folder: Path) -> Iterator[EmbeddedStack]:
+def embedded_stack(folder: Path, **settings: str) -> Iterator[EmbeddedStack]:
     """A stack that is not started yet; whatever of it runs at the end is stopped."""
     with ExitStack() as sockets:
         bound = [sockets.enter_context(socket.socket()) for _ in SERVICES]
@@ -79,6 +87,7 @@ def embedded_stack(folder: Path) -> Iterator[EmbeddedStack]:
         **inherited,
         **{f"F1PA_{name.upper()}_PORT": str(port) for name, port in ports.items()},
         "F1PA_STATE_DIR": str(folder),
+        **settings,
         "VENV": sys.prefix,
     }
     stack = EmbeddedStack(folder, ports, environment)

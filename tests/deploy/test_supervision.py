@@ -146,9 +146,9 @@ def group_leader(group: list[processes.Process]) -> int:
 def test_what_a_killed_daemon_left_behind_is_found_and_ended(
     running: Supervisor, state: StateFolder
 ) -> None:
-    group = api_group(state)
-    os.kill(daemon_of(state).pid, signal.SIGKILL)
-    until(lambda: not running.is_running())
+    group, daemon = api_group(state), daemon_of(state)
+    os.kill(daemon.pid, signal.SIGKILL)
+    until(lambda: not running.is_running() and not processes.is_running(daemon))
     assert running.orphans() == {"api": group_leader(group)}
     assert all(processes.is_running(member) for member in group)
 

@@ -38,7 +38,8 @@ def few_races(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    with embedded_stack(tmp_path_factory.mktemp("failures") / "state") as stack:
+    folder = tmp_path_factory.mktemp("failures") / "state"
+    with embedded_stack(folder, F1PA_TREES="40") as stack:
         yield stack
 
 

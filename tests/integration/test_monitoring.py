@@ -2,15 +2,13 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.embedded.settings import CHECKOUT
-from tests.fix_stack import EmbeddedStack
+from tests.fix_stack import EmbeddedStack, eventually
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
 
@@ -43,13 +41,6 @@ def query(stack: EmbeddedStack, expression: str) -> list[dict[str, object]]:
     ).json()
     assert answer["status"] == "success", answer
     return answer["data"]["result"]
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 45) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return holds()
 
 
 def test_prometheus_scrapes_the_exporter(running_stack: EmbeddedStack) -> None:
