@@ -135,7 +135,8 @@ def sessions(database: Database, filters: Mapping[str, int | None], limit: int) 
     statement = SQL(
         "SELECT session_key, meeting_key, year, session_name, session_type, circuit_key,"
         " date_start FROM sessions {}"
-        " ORDER BY date_start DESC NULLS LAST, session_key DESC LIMIT %(limit)s"
+        " ORDER BY year DESC, round DESC NULLS LAST, date_start DESC NULLS LAST, session_key DESC"
+        " LIMIT %(limit)s"
     ).format(where)
     return database.rows("sessions", statement, {**values, "limit": limit})
 

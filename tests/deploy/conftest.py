@@ -7,9 +7,6 @@ import pytest
 
 from deploy.embedded.state import StateFolder
 from deploy.embedded.supervision import Supervisor
-from tests.fix_prometheus import prometheus_tools
-
-__all__ = ["prometheus_tools"]
 
 
 @pytest.fixture

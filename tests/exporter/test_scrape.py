@@ -1,6 +1,5 @@
 """The whole exporter, with everything it watches there, gone, or silent."""
 
-import shutil
 import subprocess
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded.binaries import Binaries
 from exporter.assembly import collection_of
 from exporter.collection import Collection
 from exporter.server import Server
@@ -197,14 +197,15 @@ def test_the_whole_is_valid_openmetrics(healthy: Server, work: Callable[..., Non
 
 
 def test_promtool_finds_nothing_to_complain_about(
-    healthy: Server, work: Callable[..., None]
+    healthy: Server, work: Callable[..., None], prometheus_tools: Binaries
 ) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool (of Prometheus) is not on PATH")
     work(2)
     text = request(f"{healthy.url}/metrics").text
     done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [prometheus_tools.promtool, "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

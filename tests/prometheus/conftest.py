@@ -1,3 +1,0 @@
-from tests.fix_prometheus import prometheus_tools
-
-__all__ = ["prometheus_tools"]
