@@ -66,6 +66,6 @@ $(VENV)/.f1pa-installed: requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -m venv "$(VENV)" >&2 \
 	  || { echo "$(PYTHON) can't make $(VENV); on Debian the package python3-venv is missing" >&2; exit 1; }
 	@"$(BIN)/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
-	  && "$(BIN)/python" -m pip install -qq --disable-pip-version-check --no-deps -e . \
+	  && "$(BIN)/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . \
 	  || { echo "pip could not install the locked packages into $(VENV)" >&2; exit 1; }
 	@touch "$@"
