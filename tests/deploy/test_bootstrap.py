@@ -19,8 +19,10 @@ def steady() -> dict[str, int]:
     return {"postgres": 11, "mlflow": 12}
 
 
-def test_success_is_silent() -> None:
-    bootstrap.run(python("pass"), os.environ, steady)
+def test_success_runs_to_the_end(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    bootstrap.run(python(f"open({str(done)!r}, 'w')"), os.environ, steady)
+    assert done.exists()
 
 
 def test_a_failure_was_told_by_the_bootstrap_itself() -> None:
