@@ -7,7 +7,7 @@ differs from the stored rows is merged from there.
 import csv
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, LiteralString
@@ -20,11 +20,11 @@ from psycopg import sql
 from pipeline import dimensions
 from pipeline.errors import PipelineError
 from pipeline.laps import COLUMNS, DTYPES, KEY, Kind, RowProblem
+from pipeline.progress import Advance
 
 logger = logging.getLogger(__name__)
 
 Source = Literal["openf1", "csv", "simulator"]
-Progress = Callable[[int, int], None]
 Connection = psycopg.Connection[tuple[object, ...]]
 
 # Any constant that no other user of this database locks; spells "load".
@@ -72,7 +72,7 @@ def load(
     database_url: str,
     source: Source,
     fingerprint: str,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     *,
     reading: Reading | None = None,
 ) -> LoadResult:
@@ -168,7 +168,7 @@ def _refuse_over_recorded(connection: Connection) -> None:
         raise LoadError("recorded laps are stored, and simulated laps never mix with them")
 
 
-def _stage(connection: Connection, frame: pd.DataFrame, progress: Progress | None) -> None:
+def _stage(connection: Connection, frame: pd.DataFrame, progress: Advance | None) -> None:
     columns = [
         sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(SQL_TYPES[c.kind])) for c in COLUMNS
     ]

@@ -16,7 +16,9 @@ class PipelineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="F1PA_", frozen=True)
 
     database_url: str = Field(
-        pattern=r"^postgres(ql)?://", description="PostgreSQL, as the owner of the tables"
+        pattern=r"^postgres(ql)?://",
+        description="PostgreSQL, as the owner of the tables",
+        repr=False,  # it holds the password
     )
     mlflow_url: str = Field(
         default="http://127.0.0.1:5000", pattern=r"^https?://", description="MLflow server"

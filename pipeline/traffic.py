@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,11 @@ import requests
 
 from pipeline import reference
 from pipeline.errors import PipelineError
+from pipeline.progress import Advance
 
 TIMEOUT_SECONDS = 10
 # Shares of a desk's day; the bad one keeps the error counters moving.
 SHARES = {"single": 60, "simple": 12, "batch": 5, "data": 15, "bad": 2, "health": 5}
-
-Advance = Callable[[int, int], None]
 
 
 class TrafficError(PipelineError):

@@ -1,7 +1,6 @@
 """One training: evaluate, log, register, and promote if the races say so."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation import ProtocolResult, Split
 from pipeline.laps import KEY
 from pipeline.model import PARAMETERS, LapTimeModel, race_folds
+from pipeline.progress import Advance
 from pipeline.protocols import Study
 from pipeline.recipe import Recipe
 from pipeline.registry import Candidate, Registry
@@ -23,9 +23,6 @@ STRATEGY = "ratio-l1"
 HELD_OUT = "held-out races"
 REFERENCE_ROWS = 10_000
 MINIMUM_RACES = 10
-
-Progress = Callable[[int, int], None]
-"""Called with (fits done, fits in all)."""
 
 
 class TrainingError(PipelineError):
@@ -51,7 +48,7 @@ def run(
     recipe: Recipe,
     *,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Outcome:
     """Train on a lap frame, register the model, move the alias when it is not worse than the
     champion on the same test races, or when forced. Raises TrainingError, FitError,
@@ -95,7 +92,7 @@ def _check(rows: pd.DataFrame, test_mask: np.ndarray) -> None:
 
 
 def _fit_all(
-    study: Study, test_mask: np.ndarray, registry: Registry, progress: Progress | None
+    study: Study, test_mask: np.ndarray, registry: Registry, progress: Advance | None
 ) -> tuple[LapTimeModel, list[ProtocolResult]]:
     splits = [
         Split(HELD_OUT, ~test_mask, test_mask, race_folds),

@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pipeline.settings import PipelineSettings
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 AWAY = "postgresql://f1pa@127.0.0.1:9/f1pa"
 HEADER = "year,meeting_key,session_key,circuit_key,driver_number,lap_number,lap_duration\n"
@@ -164,3 +166,9 @@ def test_traffic_to_nobody_is_one_line() -> None:
     both = {"F1PA_BASIC_AUTH_USER": "f1pa", "F1PA_BASIC_AUTH_PASSWORD": "f1pa"}
     done = run("traffic", "--url", "http://127.0.0.1:9", "--seconds", "1", **both)
     assert_one_line(done, 1, "http://127.0.0.1:9 does not answer: ConnectionError")
+
+
+def test_settings_do_not_show_the_password_when_they_are_printed() -> None:
+    settings = PipelineSettings(database_url="postgresql://f1pa:hidden@127.0.0.1/f1pa")
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in str(settings)
