@@ -14,13 +14,14 @@ CALLED_FROM := $(if $(findstring w,$(firstword -$(MAKEFLAGS))),$(PWD),$(CURDIR))
 ABSOLUTE_DATASET = $(if $(DATASET),$(if $(filter /%,$(DATASET)),$(DATASET),$(CALLED_FROM)/$(DATASET)))
 BIN = $(VENV)/bin
 INSTALLED = $(if $(OWN_VENV),$(VENV)/.f1pa-installed)
+STATE = $(or $(F1PA_STATE_DIR),.f1pa)
 STACK = "$(BIN)/python" -m deploy.embedded
 # For what is of no use before the first installation, and shouldn't cause it.
 IF_INSTALLED = test -e "$(or $(INSTALLED),$(BIN)/python)" || { echo "nothing is installed in $(VENV) yet; run make up"; exit $(1); };
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs train traffic test lint check clean
+.PHONY: help up down restart status logs train evaluate replay traffic test lint bench check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +44,13 @@ logs: ## Show the last lines of all logs (SERVICE=api shows one, FOLLOW=1 goes o
 train: $(INSTALLED) ## Train a model on the loaded laps and promote it if it is better
 	@$(STACK) pipeline train
 
+evaluate: $(INSTALLED) ## Judge the model under four protocols (CARD=file writes the model card)
+	@$(STACK) pipeline evaluate $(if $(CARD),--card "$(abspath $(CARD))")
+
+replay: $(INSTALLED) ## Send a stored race through the API lap by lap (SESSION=key)
+	@$(if $(SESSION),,echo "which race? make replay SESSION=key; /data/sessions lists them" >&2; exit 2;) \
+	  $(STACK) pipeline replay --session $(SESSION) --output "$(STATE)/replays/$(SESSION).png"
+
 traffic: $(INSTALLED) ## Send predictions to the running API
 	@$(STACK) pipeline traffic
 
@@ -51,6 +59,9 @@ test: $(INSTALLED) ## Run the tests
 
 lint: $(INSTALLED) ## Check style, types and import directions
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/mypy" && "$(BIN)/lint-imports"
+
+bench: $(INSTALLED) ## Measure speed (benchmarks/README.md)
+	@"$(BIN)/python" -m benchmarks.score_row
 
 check: lint test ## Everything that must hold before a commit
 

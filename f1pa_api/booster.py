@@ -1,4 +1,4 @@
-"""A LightGBM model behind LightGBM's C API, without its Python package.
+"""LightGBM models behind LightGBM's C API, without its Python package.
 
 The package would bring numpy and more into every worker (about 150 MiB), and its `predict`
 costs several times what the tree walk does. Values are bit for bit those of
@@ -9,11 +9,13 @@ import ctypes
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int64, c_size_t, c_void_p
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int64, c_size_t, c_void_p, sizeof
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from struct import Struct
+from typing import cast
 
 FLOAT64 = 1
 ROW_MAJOR = 1
@@ -21,8 +23,8 @@ NORMAL_PREDICTION = 0
 FIRST_ITERATION, ALL_ITERATIONS = 0, -1
 # More threads than one gain nothing for so few rows and fight with the other requests.
 PARAMETERS = b"num_threads=1"
-# Up to here the single-row call, which keeps its buffers, is faster than one call for all.
-FEW_ROWS = 32
+# Up to here the single-row calls, which keep their buffers, are faster than one call for all.
+FEW_ROWS = 3
 LONGEST_FEATURE_NAME_BYTES = 256
 
 
@@ -44,13 +46,12 @@ class _Handle:
             raise BoosterError(f"the text has {trees.value} trees and speaks of {expected_trees}")
 
 
-class _SingleRow:
-    """What one thread needs to score single rows: LightGBM's prepared call and its buffers."""
+class _Call:
+    """LightGBM's prepared call of one model on one thread's row."""
 
-    def __init__(self, handle: _Handle, width: int) -> None:
+    def __init__(self, handle: _Handle, row: "ctypes.Array[c_double]") -> None:
         self._handle = handle  # The prepared call refers to the model.
-        self._call = c_void_p()
-        self._row = (c_double * width)()
+        self._config = c_void_p()
         self._length = c_int64()
         self._value = c_double()
         _check(
@@ -60,67 +61,115 @@ class _SingleRow:
                 FIRST_ITERATION,
                 ALL_ITERATIONS,
                 FLOAT64,
-                width,
+                len(row),
                 PARAMETERS,
-                byref(self._call),
+                byref(self._config),
             )
         )
-        weakref.finalize(self, _library().LGBM_FastConfigFree, self._call).atexit = False
-        self._arguments = (self._call, self._row, byref(self._length), byref(self._value))
+        weakref.finalize(self, _library().LGBM_FastConfigFree, self._config).atexit = False
+        self._function = _row_function()
+        self._arguments = (self._config, row, byref(self._length), byref(self._value))
 
-    def predict(self, row: Sequence[float]) -> float:
-        self._row[:] = row  # type: ignore[call-overload]  # not only lists
-        _check(_library().LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
+    def value(self) -> float:
+        _check(self._function(*self._arguments))
         return self._value.value
 
 
-class Booster:
-    """A loaded model with one output. Safe to share between threads.
+class _Thread(threading.local):
+    """One thread's row, which the calls of all models read."""
 
-    Raises BoosterError when `model_text` (LightGBM's text format) is not such a model.
+    def __init__(self, width: int) -> None:
+        self.row = (c_double * width)()
+        self.calls: dict[str, _Call] = {}
+
+
+class Boosters:
+    """Loaded models by name, with one output each, that are asked about the same rows. Safe to
+    share between threads.
+
+    Raises BoosterError when a text (LightGBM's text format) is not such a model of the features
+    `feature_names`.
     """
 
-    def __init__(self, model_text: bytes) -> None:
-        self._handle = _Handle(model_text)
-        self._threads = threading.local()
-        if _integer("LGBM_BoosterGetNumClasses", self._handle) != 1:
-            raise BoosterError("the model has more than one output")
-        self.feature_names = _feature_names(self._handle)
+    def __init__(self, feature_names: tuple[str, ...], model_texts: Mapping[str, bytes]) -> None:
+        self._width = len(feature_names)
+        self._write = Struct(f"{self._width}d").pack_into
+        self._thread = _Thread(self._width)
+        self._handles = {
+            name: _loaded(name, text, feature_names) for name, text in model_texts.items()
+        }
 
-    def predict(self, rows: Sequence[Sequence[float]]) -> list[float]:
-        """One value per row; each row holds one value per feature. NaN is a missing value."""
-        width = len(self.feature_names)
+    def predict(
+        self, names: Sequence[str], rows: Sequence[Sequence[float]]
+    ) -> list[tuple[float, ...]]:
+        """For each row the value of each named model. A row holds one value per feature; NaN
+        is a missing value."""
         for row in rows:
-            if len(row) != width:
-                raise BoosterError(f"a row has {len(row)} values, the model {width} features")
-        if len(rows) > FEW_ROWS:
-            return self._predict_matrix(rows, width)
-        single: _SingleRow | None = getattr(self._threads, "single", None)
-        if single is None:
-            single = self._threads.single = _SingleRow(self._handle, width)
-        return [single.predict(row) for row in rows]
+            if len(row) != self._width:
+                raise BoosterError(f"a row has {len(row)} values, the model {self._width} features")
+        return (self._each_row if len(rows) <= FEW_ROWS else self._matrix)(names, rows)
 
-    def _predict_matrix(self, rows: Sequence[Sequence[float]], width: int) -> list[float]:
-        matrix = (c_double * (len(rows) * width))(*(value for row in rows for value in row))
-        values = (c_double * len(rows))()
-        length = c_int64()
-        _check(
-            _library().LGBM_BoosterPredictForMat(
-                self._handle.pointer,
-                matrix,
-                FLOAT64,
-                len(rows),
-                width,
-                ROW_MAJOR,
-                NORMAL_PREDICTION,
-                FIRST_ITERATION,
-                ALL_ITERATIONS,
-                PARAMETERS,
-                byref(length),
-                values,
-            )
+    def _each_row(
+        self, names: Sequence[str], rows: Sequence[Sequence[float]]
+    ) -> list[tuple[float, ...]]:
+        write, buffer = self._write, self._thread.row
+        calls = [self._call(name) for name in names]
+        values = []
+        for row in rows:
+            write(buffer, 0, *row)
+            values.append(tuple([call.value() for call in calls]))
+        return values
+
+    def _call(self, name: str) -> _Call:
+        calls = self._thread.calls
+        if name not in calls:
+            calls[name] = _Call(self._handles[name], self._thread.row)
+        return calls[name]
+
+    def _matrix(
+        self, names: Sequence[str], rows: Sequence[Sequence[float]]
+    ) -> list[tuple[float, ...]]:
+        matrix = (c_double * (len(rows) * self._width))()
+        row_bytes = sizeof(c_double) * self._width
+        for place, row in enumerate(rows):
+            self._write(matrix, place * row_bytes, *row)
+        columns = [_predicted(self._handles[name], matrix, len(rows)) for name in names]
+        return list(zip(*columns, strict=True))
+
+
+def _loaded(name: str, model_text: bytes, feature_names: tuple[str, ...]) -> _Handle:
+    try:
+        handle = _Handle(model_text)
+        if _integer("LGBM_BoosterGetNumClasses", handle) != 1:
+            raise BoosterError("the model has more than one output")
+        found = _feature_names(handle)
+    except BoosterError as error:
+        raise BoosterError(f"{name}: {error}") from error
+    if found != feature_names:
+        raise BoosterError(f"{name} has the features {found}, this build {feature_names}")
+    return handle
+
+
+def _predicted(handle: _Handle, matrix: "ctypes.Array[c_double]", rows: int) -> list[float]:
+    values = (c_double * rows)()
+    length = c_int64()
+    _check(
+        _library().LGBM_BoosterPredictForMat(
+            handle.pointer,
+            matrix,
+            FLOAT64,
+            rows,
+            len(matrix) // rows,
+            ROW_MAJOR,
+            NORMAL_PREDICTION,
+            FIRST_ITERATION,
+            ALL_ITERATIONS,
+            PARAMETERS,
+            byref(length),
+            values,
         )
-        return list(values)
+    )
+    return list(values)
 
 
 def _checkable(model_text: bytes) -> tuple[bytes, int]:
@@ -172,7 +221,7 @@ def _check(return_code: int) -> None:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """The shared library of the installed lightgbm wheel."""
+    """The shared library of the installed lightgbm wheel. Its functions run without the GIL."""
     # Found and not imported: see above.
     spec = find_spec("lightgbm")
     if spec is None or spec.origin is None:
@@ -191,6 +240,16 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+@cache
+def _row_function() -> Callable[..., int]:
+    """The call on one row, with the GIL held: it takes microseconds, while a thread that lets
+    the GIL go for it may wait milliseconds to have it back. Without argtypes, whose
+    conversions would cost as much as a few trees."""
+    function = ctypes.PyDLL(_library()._name).LGBM_BoosterPredictForMatSingleRowFast
+    function.restype = c_int
+    return cast(Callable[..., int], function)
+
+
 _SIGNATURES: dict[str, list[type]] = {
     "LGBM_BoosterLoadModelFromString": [c_char_p, POINTER(c_int), POINTER(c_void_p)],
     "LGBM_BoosterFree": [c_void_p],
@@ -205,9 +264,6 @@ _SIGNATURES: dict[str, list[type]] = {
     ],
     "LGBM_BoosterPredictForMatSingleRowFastInit": [
         *(c_void_p, c_int, c_int, c_int, c_int, ctypes.c_int32, c_char_p, POINTER(c_void_p)),
-    ],
-    "LGBM_BoosterPredictForMatSingleRowFast": [
-        *(c_void_p, c_void_p, POINTER(c_int64), POINTER(c_double)),
     ],
     "LGBM_FastConfigFree": [c_void_p],
 }

@@ -4,12 +4,14 @@ Children are made here and kept bound: `labels()` costs as much as the write, an
 that is only born by its first error has no rate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from f1pa_api.features import FALLBACKS
+from f1pa_api.enrichment import SESSION_FALLBACKS
+from f1pa_api.features.fallbacks import FALLBACKS
+from f1pa_api.features.rows import CONTEXTS, Context
 from f1pa_api.model import Model
 from f1pa_api.schemas.requests import EndpointType
 
@@ -65,6 +67,11 @@ predictions = Counter(
     "Laps predicted: a batch of 100 counts 100.",
     ["endpoint_type"],
 )
+predictions_by_context = Counter(
+    "f1pa_predictions_by_context_total",
+    "Laps predicted: warm with a timed lap of the driver before it in the session, else cold.",
+    ["context"],
+)
 prediction_duration = Histogram(
     "f1pa_prediction_duration_seconds",
     "From a prediction request's body to its answer, for requests answered with predictions.",
@@ -83,7 +90,7 @@ prediction_errors = Counter(
 )
 prediction_fallbacks = Counter(
     "f1pa_prediction_fallbacks_total",
-    "Values that a prediction did without, because the model does not know them.",
+    "Values that a prediction did without: the model or the database did not know them.",
     ["fallback"],
 )
 # livemin: one worker without a model is a fault that the others must not hide.
@@ -111,6 +118,7 @@ data_queries = Counter(
 )
 
 _predictions = {kind: predictions.labels(kind) for kind in ENDPOINT_TYPES}
+_predictions_by_context = {context: predictions_by_context.labels(context) for context in CONTEXTS}
 _durations = {kind: prediction_duration.labels(kind) for kind in ENDPOINT_TYPES}
 _requests = {
     (kind, outcome): prediction_requests.labels(kind, outcome)
@@ -120,7 +128,7 @@ _requests = {
 _errors = {
     reason: prediction_errors.labels(reason) for reason in (VALIDATION, MODEL_UNAVAILABLE, INTERNAL)
 }
-_fallbacks = {name: prediction_fallbacks.labels(name) for name in FALLBACKS}
+_fallbacks = {name: prediction_fallbacks.labels(name) for name in (*FALLBACKS, *SESSION_FALLBACKS)}
 _query_durations: dict[str, Histogram] = {}
 _data_queries: dict[str, Counter] = {}
 
@@ -135,8 +143,13 @@ def prediction_not_answered(kind: EndpointType, error_type: str) -> None:
     _errors[error_type].inc()
 
 
-def laps_predicted(kind: EndpointType, count: int, fallbacks: Iterable[str]) -> None:
-    _predictions[kind].inc(count)
+def laps_predicted(
+    kind: EndpointType, contexts: Sequence[Context], fallbacks: Iterable[str]
+) -> None:
+    """`contexts` has one entry per lap, `fallbacks` one per value that a lap did without."""
+    _predictions[kind].inc(len(contexts))
+    for context in CONTEXTS:
+        _predictions_by_context[context].inc(contexts.count(context))
     for name in fallbacks:
         _fallbacks[name].inc()
 

@@ -1,16 +1,17 @@
 """The models of the registry that this machine keeps, shared by its workers."""
 
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from f1pa_api.schemas.artefact import ARTEFACT_FILE, MODEL_FILE
 
-FILES = (ARTEFACT_FILE, MODEL_FILE)
+class NotCachedError(Exception):
+    """The cache does not hold what was asked for."""
 
 
 class ModelCache:
@@ -32,19 +33,20 @@ class ModelCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def read(self, version: str) -> dict[str, bytes] | None:
-        """The files of a version; None when it is not here."""
+    def read(self, version: str, names: Iterable[str]) -> dict[str, bytes]:
+        """Files of a version. Raises NotCachedError when one of them is not here."""
+        folder = self._folder / version
         try:
-            return {name: (self._folder / version / name).read_bytes() for name in FILES}
+            return {name: _inside(folder, name).read_bytes() for name in names}
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            raise NotCachedError(f"version {version} is not here") from None
 
-    def write(self, version: str, files: dict[str, bytes]) -> None:
+    def write(self, version: str, files: Mapping[str, bytes]) -> None:
         """Keep a version, in place of what was there. Only under `locked`."""
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=self._folder))
         try:
             for name, content in files.items():
-                _write_durably(partial / name, content)
+                _write_durably(_inside(partial, name), content)
             partial.chmod(0o755)
             shutil.rmtree(self._folder / version, ignore_errors=True)
             partial.rename(self._folder / version)
@@ -72,6 +74,13 @@ class ModelCache:
             return self._pointer.read_text(errors="replace")
         except FileNotFoundError:
             return None
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The names come from artefact.json, so from elsewhere: none may lead out of the folder."""
+    if Path(name).name != name or name in {"", ".."} or "\0" in name:
+        raise OSError(errno.EINVAL, "not a plain file name", name)
+    return folder / name
 
 
 def _write_durably(path: Path, content: bytes) -> None:

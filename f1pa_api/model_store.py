@@ -3,12 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from f1pa_api.model import ArtefactError, Model, load
-from f1pa_api.model_cache import FILES, ModelCache
+from f1pa_api.model import ArtefactError, Model, described, load
+from f1pa_api.model_cache import ModelCache, NotCachedError
 from f1pa_api.registry import NotRegisteredError, Registry, RegistryError
-from f1pa_api.schemas.artefact import ARTEFACT_FILE, MODEL_FILE
+from f1pa_api.schemas.answers import ModelSource
+from f1pa_api.schemas.artefact import ARTEFACT_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -111,14 +113,11 @@ class ModelStore:
 
     def _fetch(self, version: str) -> Model:
         """The model of `version`, from the cache if a worker has put a good one there."""
-        files = self._cache.read(version)
-        if files is not None:
-            try:
-                return load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "mlflow")
-            except ArtefactError as error:
-                logger.warning("cached model version %s is damaged: %s", version, error)
-        files = self._registry.download(version, FILES)
-        model = load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "mlflow")
+        model = self._cached(version, "mlflow")
+        if model is not None:
+            return model
+        files = _whole(partial(self._registry.download, version))
+        model = load(files, version, "mlflow")
         try:
             self._cache.write(version, files)
         except OSError as error:
@@ -128,18 +127,23 @@ class ModelStore:
     def _load_cached(self) -> None:
         try:
             for version in self._cache.newest_first():
-                files = self._cache.read(version)
-                if files is None:
-                    continue
-                try:
-                    model = load(files[ARTEFACT_FILE], files[MODEL_FILE], version, "local")
-                except ArtefactError as error:
-                    logger.warning("cached model version %s is not used: %s", version, error)
-                else:
+                model = self._cached(version, "local")
+                if model is not None:
                     self._publish(model)
                     return
         except OSError as error:
             logger.warning("the model cache can't be read: %s", error)
+
+    def _cached(self, version: str, source: ModelSource) -> Model | None:
+        """None where the version is not there, or is one that this build can't serve."""
+        try:
+            return load(_whole(partial(self._cache.read, version)), version, source)
+        except NotCachedError:
+            return None
+        except ArtefactError as error:
+            # Damaged, or left by a build that wrote another format.
+            logger.warning("cached model version %s is not used: %s", version, error)
+            return None
 
     def _keep(self, problem: str) -> None:
         """Go on with the model there is, which then is not what the registry names."""
@@ -162,3 +166,9 @@ class ModelStore:
         # One assignment: a request sees the old model or the new one, never a mixture.
         self._model = model
         self._on_change(model)
+
+
+def _whole(read: Callable[[Iterable[str]], dict[str, bytes]]) -> dict[str, bytes]:
+    """The files of an artefact: `artefact.json` says which. Raises ArtefactError."""
+    files = read([ARTEFACT_FILE])
+    return files | read(described(files[ARTEFACT_FILE]).model_files())

@@ -3,28 +3,56 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from f1pa_api.features import Lap, build, warning
-from f1pa_api.model import Model
+from f1pa_api.features.fallbacks import warning
+from f1pa_api.features.laps import Lap
+from f1pa_api.features.rows import Context, FeatureRow, build
+from f1pa_api.model import Model, Ratios
+
+# No lap is shorter, however wide its interval.
+SHORTEST_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`fallbacks` name the values that the model did without, `warnings` say so to a caller."""
+    """All in seconds. `lower` and `upper` bound the interval of the level asked for, and
+    `seconds` lies between them; `expected_error_seconds` is the model's estimate of its own
+    absolute error, None where it can't tell. `fallbacks` name the values that the model did
+    without, `warnings` say so to a caller."""
 
     seconds: float
+    lower: float
+    upper: float
+    context: Context
+    expected_error_seconds: float | None
     fallbacks: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
-def predict_laps(model: Model, laps: Sequence[Lap]) -> list[Prediction]:
-    """One prediction per lap, in order: the model's ratio times the lap's reference."""
+def predict_laps(model: Model, laps: Sequence[Lap], level: float) -> list[Prediction]:
+    """One prediction per lap, in order, each in the context that the lap allows. `level` is one
+    of `intervals.LEVELS`."""
     rows = [build(lap, model.encoders) for lap in laps]
-    ratios = model.booster.predict([row.values for row in rows])
-    return [
-        Prediction(
-            ratio * row.reference_seconds,
-            row.fallbacks,
-            tuple(warning(fallback, lap) for fallback in row.fallbacks),
-        )
-        for ratio, row, lap in zip(ratios, rows, laps, strict=True)
-    ]
+    predictions: dict[int, Prediction] = {}
+    for context, context_model in model.contexts.items():
+        places = [place for place, row in enumerate(rows) if row.context == context]
+        if places:
+            scores = context_model.score([rows[place] for place in places], level)
+            for place, ratios in zip(places, scores, strict=True):
+                predictions[place] = _prediction(laps[place], rows[place], ratios)
+    return [predictions[place] for place in range(len(rows))]
+
+
+def _prediction(lap: Lap, row: FeatureRow, ratios: Ratios) -> Prediction:
+    scale = row.scale_seconds
+    seconds = ratios.point * scale
+    error = ratios.error
+    return Prediction(
+        seconds=seconds,
+        lower=min(max(ratios.lower * scale, SHORTEST_SECONDS), seconds),
+        upper=max(ratios.upper * scale, seconds),
+        context=row.context,
+        # A sum of trees may fall below zero, an absolute error may not.
+        expected_error_seconds=None if error is None else max(error * scale, 0.0),
+        fallbacks=row.fallbacks,
+        warnings=tuple(warning(fallback, lap) for fallback in row.fallbacks),
+    )

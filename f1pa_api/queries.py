@@ -13,7 +13,7 @@ from f1pa_api.database import Database, Rows
 
 QUERY_TYPES = (
     *("stats", "circuits", "circuit", "circuit_laps", "circuit_average"),
-    *("drivers", "driver", "driver_laps", "sessions", "laps", "laps_count"),
+    *("drivers", "driver", "driver_laps", "sessions", "session_laps", "laps", "laps_count"),
 )
 
 _CIRCUIT = SQL("circuit_key, circuit_short_name, location, country_name, country_code")
@@ -139,6 +139,17 @@ def sessions(database: Database, filters: Mapping[str, int | None], limit: int) 
         " LIMIT %(limit)s"
     ).format(where)
     return database.rows("sessions", statement, {**values, "limit": limit})
+
+
+def session_laps(database: Database, session_key: int) -> Rows:
+    """Each driver's laps in the order driven, each with the session's circuit and year."""
+    statement = SQL(
+        "SELECT circuit_key, year, driver_number, lap_number, lap_duration, date_start,"
+        " is_pit_in_lap, is_pit_out_lap, track_status, compound, tyre_age_at_lap AS tyre_age,"
+        " st_speed, i1_speed, i2_speed"
+        " FROM laps WHERE session_key = %(session_key)s ORDER BY driver_number, lap_number"
+    )
+    return database.rows("session_laps", statement, {"session_key": session_key})
 
 
 def laps(database: Database, filters: Mapping[str, int | None], page: int, page_size: int) -> Page:

@@ -1,6 +1,7 @@
 """The MLflow model registry, over plain HTTP: MLflow's own client costs 165 MiB."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -46,7 +47,7 @@ class Registry:
             raise RegistryError(f"MLflow named a version that is not a number: {version[:40]!r}")
         return RegisteredVersion(version, str(found.get("run_id", "")))
 
-    def download(self, version: str, names: tuple[str, ...]) -> dict[str, bytes]:
+    def download(self, version: str, names: Iterable[str]) -> dict[str, bytes]:
         """The files of a version. Raises RegistryError and NotRegisteredError."""
         query = {"name": self._model_name, "version": version}
         uri = self._json("mlflow/model-versions/get-download-uri", query).get("artifact_uri")
@@ -54,7 +55,8 @@ class Registry:
         if parts.scheme != "mlflow-artifacts":
             raise RegistryError(f"version {version} lies outside of MLflow's artifact server")
         folder = quote(parts.path.strip("/"))
-        return {name: self._get(f"mlflow-artifacts/artifacts/{folder}/{name}") for name in names}
+        address = f"mlflow-artifacts/artifacts/{folder}"
+        return {name: self._get(f"{address}/{quote(name, safe='')}") for name in names}
 
     def _json(self, path: str, query: dict[str, str]) -> dict[str, object]:
         try:

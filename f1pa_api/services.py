@@ -10,6 +10,7 @@ from f1pa_api.database import Database
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore
 from f1pa_api.registry import Registry
+from f1pa_api.session_laps import SessionLaps
 from f1pa_api.settings import Settings
 
 EXTENSION = "f1pa"
@@ -22,6 +23,7 @@ class Services:
     settings: Settings
     models: ModelStore
     database: Database
+    sessions: SessionLaps
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -38,6 +40,7 @@ class Services:
 
 def build(settings: Settings) -> Services:
     name, alias = settings.model_name, settings.model_alias
+    database = Database(settings.database_url.get_secret_value(), metrics.query_ended)
     return Services(
         settings=settings,
         models=ModelStore(
@@ -46,7 +49,8 @@ def build(settings: Settings) -> Services:
             settings.model_poll_seconds,
             metrics.ModelSeries(alias).show,
         ),
-        database=Database(settings.database_url.get_secret_value(), metrics.query_ended),
+        database=database,
+        sessions=SessionLaps(database),
     )
 
 

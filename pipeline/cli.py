@@ -1,4 +1,4 @@
-"""`python -m pipeline`: laps in, schema, training, registry.
+"""`python -m pipeline`: laps in, schema, training, registry, replays.
 
 Commands import their step when they run, after their settings are read: MLflow alone takes
 seconds, `--help` and a missing setting must not.
@@ -11,15 +11,20 @@ from typing import Any
 import click
 from rich.console import Console
 
+from f1pa_api.features.intervals import DEFAULT_LEVEL, LEVELS
 from pipeline.errors import PipelineError
 from pipeline.settings import SettingsError, read_settings
 
 SOURCE_URL = "https://api.openf1.org/v1"
 CSV_FILE = click.Path(path_type=Path, dir_okay=False)
+PNG_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+FOLDER = click.Path(path_type=Path, file_okay=False, writable=True)
+SESSION_KEY = click.IntRange(1, 2**31 - 1)
 SETTINGS = """
 Settings (environment): F1PA_DATABASE_URL (required), F1PA_MLFLOW_URL
 (http://127.0.0.1:5000), F1PA_MODEL_NAME (f1pa-lap-time), F1PA_MODEL_ALIAS (champion),
-F1PA_SEED (1), F1PA_TREES (400). Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
+F1PA_SEED (1), F1PA_TREES (150). Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 """
 
 console = Console()
@@ -111,6 +116,20 @@ def train(force: bool) -> None:
 
 
 @main.command()
+@click.option("--card", type=FILE, help="Write the model card there, e.g. docs/model-card.md.")
+@click.option("--output", type=FOLDER, help="Keep the tables, plots and predictions there too.")
+def evaluate(card: Path | None, output: Path | None) -> None:
+    """Judge the recipe on the stored laps under four protocols; some minutes.
+
+    Tables on the terminal, everything in MLflow. Nothing is promoted.
+    """
+    settings = read_settings()
+    from pipeline import model_steps
+
+    model_steps.evaluate(settings, console, card, output)
+
+
+@main.command()
 @click.option("--dataset", type=CSV_FILE, help="CSV of laps; simulated laps where not given.")
 def bootstrap(dataset: Path | None) -> None:
     """Migrate, load and train, each only when needed."""
@@ -129,12 +148,56 @@ def traffic(url: str, seconds: float, rate: float) -> None:
     from pipeline.progress import progress_bar
     from pipeline.traffic import Traffic
 
-    try:
-        user = os.environ["F1PA_BASIC_AUTH_USER"]
-        password = os.environ["F1PA_BASIC_AUTH_PASSWORD"]
-    except KeyError as missing:
-        raise SettingsError(f"{missing.args[0]} is not set") from None
+    user, password = _credentials()
     with progress_bar(console, "sending requests") as advance:
         answers = Traffic(url.rstrip("/"), user, password, seconds, rate).send(advance)
     counts = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items()))
     console.print(f"answers: {counts}")
+
+
+@main.command()
+@click.option("--session", "session_key", type=SESSION_KEY, required=True, help="Of a stored race.")
+@click.option("--driver", "drivers", type=click.IntRange(1, 99), multiple=True, help="Only these.")
+@click.option("--url", envvar="F1PA_API_URL", default="http://127.0.0.1:8000", show_default=True)
+@click.option("--level", type=click.Choice(LEVELS), default=DEFAULT_LEVEL, show_default=True)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    help="Race seconds per second; as fast as the API answers where not given.",
+)
+@click.option(
+    "--output", type=PNG_FILE, help="PNG, the CSV is written beside it.  [default: replay-KEY.png]"
+)
+def replay(
+    session_key: int,
+    drivers: tuple[int, ...],
+    url: str,
+    level: float,
+    speed: float | None,
+    output: Path | None,
+) -> None:
+    """Send a stored race through the API lap by lap, as a race desk would, and judge it.
+
+    With F1PA_BASIC_AUTH_USER and _PASSWORD.
+    """
+    settings = read_settings()
+    user, password = _credentials()
+    picture = output or Path(f"replay-{session_key}.png")
+    if picture.suffix.lower() != ".png":
+        raise click.BadParameter("the name must end in .png", param_hint="--output")
+    from pipeline.replay import Api, Plan
+    from pipeline.replay import replay as run
+
+    run(
+        settings,
+        Plan(session_key, drivers, level, speed, picture),
+        Api(url, user, password),
+        console,
+    )
+
+
+def _credentials() -> tuple[str, str]:
+    try:
+        return os.environ["F1PA_BASIC_AUTH_USER"], os.environ["F1PA_BASIC_AUTH_PASSWORD"]
+    except KeyError as missing:
+        raise SettingsError(f"{missing.args[0]} is not set") from None

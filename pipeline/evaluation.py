@@ -1,156 +1,149 @@
-"""How good the model is, under protocols that differ in what it may have seen."""
+"""Every protocol's predictions beside those of the baselines, in one frame.
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+What the frame holds: pipeline.scores. What it is worth is for `scores`, `report`,
+`evaluation_plots` and `model_card` to say.
+"""
 
 import numpy as np
 import pandas as pd
 
-from pipeline.model import LapTimeModel, race_folds, row_folds
+from f1pa_api.features.encoders import Encoders
+from f1pa_api.features.intervals import DEFAULT_LEVEL
+from f1pa_api.features.rows import CONTEXTS, Context
+from pipeline import fitting, original
+from pipeline.errors import PipelineError
+from pipeline.fitting import Fit
+from pipeline.matrix import Asked, EncodersOf, as_a_desk_asks, matrix
+from pipeline.model import fit_boosters, score
+from pipeline.progress import Advance
+from pipeline.protocols import RANDOM, Split, splits
+from pipeline.study import Study
 
-CROSS_VALIDATION = "cross-validation by race"
-CV_FOLDS = 5
-TEST_RACE_SHARE = 5  # one race in five is a test race
-RANDOM_TEST_SHARE = 0.2
-
-Folds = Callable[[pd.DataFrame, int, int], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Errors in seconds; `mape` in percent."""
-
-    mae: float
-    rmse: float
-    r2: float
-    mape: float
-    median_ae: float
-    laps: int
+LAP_COLUMNS = (
+    *("session_key", "year", "circuit_key", "circuit_short_name"),
+    *("driver", "driver_number", "lap_number", "c1", "c2"),
+)
+FEWEST_RACES = 10
 
 
-@dataclass(frozen=True)
-class Split:
-    """One train/test split of a protocol. `folds` is how encoders are fitted out of fold:
-    by race where test races are unseen, by row where test laps have neighbours."""
-
-    protocol: str
-    train: np.ndarray
-    test: np.ndarray
-    folds: Folds
+class EvaluationError(PipelineError):
+    """The laps do not allow an evaluation. The message is one line."""
 
 
-@dataclass(frozen=True)
-class ProtocolResult:
-    """Model and circuit-median baseline on the same test laps (averaged over splits)."""
+def frame(study: Study, progress: Advance) -> pd.DataFrame:
+    """One row per protocol and test lap of C1, C2 or out of the pits. `progress` is told of
+    each booster fit. Raises EvaluationError."""
+    races = study.laps["session_key"].nunique()
+    if races < FEWEST_RACES:
+        raise EvaluationError(f"{races} races are stored, {FEWEST_RACES} are needed")
+    todo = splits(study)
+    planned = len(todo) * fitting.STEPS
+    count = 0
 
-    protocol: str
-    model: Scores
-    baseline: Scores
-    train_mae: float
+    def done() -> None:
+        nonlocal count
+        count += 1
+        progress(count, planned)
 
-
-def scores(actual: np.ndarray, predicted: np.ndarray) -> Scores:
-    error = predicted - actual
-    squared = float(np.square(error).mean())
-    variance = float(np.var(actual))
-    return Scores(
-        mae=float(np.abs(error).mean()),
-        rmse=squared**0.5,
-        # Equal lap times leave no variance to explain.
-        r2=1.0 - squared / variance if variance else 0.0,
-        mape=float((np.abs(error) / actual).mean() * 100),
-        median_ae=float(np.median(np.abs(error))),
-        laps=len(actual),
-    )
-
-
-def is_test_race(session_key: int) -> bool:
-    """Whether a race is set apart for testing: a fifth of all, by a hash of its key, so that
-    a race keeps its side when laps are added and champion and candidate meet on equal terms."""
-    digest = hashlib.sha256(f"race {session_key}".encode()).digest()
-    return digest[0] % TEST_RACE_SHARE == 0
-
-
-def test_race_mask(rows: pd.DataFrame) -> np.ndarray:
-    keys = rows["session_key"].to_numpy(dtype="int64")
-    chosen = {int(key) for key in np.unique(keys) if is_test_race(int(key))}
-    return np.isin(keys, list(chosen))
-
-
-def splits(rows: pd.DataFrame, seed: int) -> Iterator[Split]:
-    """Every protocol but the held-out races, which the served model itself answers for."""
-    train_races = ~test_race_mask(rows)
-    labels = np.full(len(rows), -1)
-    labels[train_races] = race_folds(rows[train_races], CV_FOLDS, seed)
-    for fold in range(int(labels.max()) + 1):
-        inside = labels == fold
-        yield Split(CROSS_VALIDATION, train_races & ~inside, inside, race_folds)
-    test = _stratified_random(rows, seed)
-    yield Split("random laps by circuit", ~test, test, row_folds)
-    of_row = rows["year"].to_numpy(dtype="int64")
-    years = np.unique(of_row)
-    # A season is predicted from two earlier ones at least, where there are so many.
-    for year in (years[2:] if len(years) > 2 else years[1:])[-2:]:
-        earlier = of_row < year
-        # Fitting out of fold takes two races.
-        if rows["session_key"][earlier].nunique() > 1:
-            yield Split(f"next season {year}", earlier, of_row == year, race_folds)
-
-
-def result(
-    protocol: str, model: LapTimeModel, train_rows: pd.DataFrame, test_rows: pd.DataFrame
-) -> ProtocolResult:
-    actual = test_rows["lap_duration"].to_numpy()
-    fitted = scores(train_rows["lap_duration"].to_numpy(), model.predict(train_rows))
-    return ProtocolResult(
-        protocol,
-        model=scores(actual, model.predict(test_rows)),
-        baseline=scores(actual, circuit_median(train_rows, test_rows)),
-        train_mae=fitted.mae,
-    )
-
-
-def circuit_median(train_rows: pd.DataFrame, test_rows: pd.DataFrame) -> np.ndarray:
-    """The baseline: the circuit's median training lap, the overall median where it has none."""
-    medians = train_rows.groupby("circuit_key")["lap_duration"].median()
-    overall = train_rows["lap_duration"].median()
-    return test_rows["circuit_key"].map(medians).fillna(overall).to_numpy(dtype="float64")
-
-
-def averaged(results: list[ProtocolResult]) -> list[ProtocolResult]:
-    """One result per protocol, in order of appearance; splits count by their laps."""
-    protocols = list(dict.fromkeys(item.protocol for item in results))
-    return [_mean([r for r in results if r.protocol == name]) for name in protocols]
-
-
-def _mean(results: list[ProtocolResult]) -> ProtocolResult:
-    if len(results) == 1:
-        return results[0]
-    laps = np.array([item.model.laps for item in results], dtype="float64")
-
-    def mean(pick: Callable[[ProtocolResult], float]) -> float:
-        return float(np.average([pick(item) for item in results], weights=laps))
-
-    def mean_scores(pick: Callable[[ProtocolResult], Scores]) -> Scores:
-        return Scores(
-            mae=mean(lambda item: pick(item).mae),
-            rmse=mean(lambda item: pick(item).rmse),
-            r2=mean(lambda item: pick(item).r2),
-            mape=mean(lambda item: pick(item).mape),
-            median_ae=mean(lambda item: pick(item).median_ae),
-            laps=int(laps.sum()),
+    progress(0, planned)
+    parts = []
+    for split in todo:
+        fitted = fitting.fit(
+            study,
+            split.training,
+            levels=(DEFAULT_LEVEL,),
+            races_unseen=split.races_unseen,
+            done=done,
         )
+        parts.append(_judged(study, split, fitted))
+    return pd.concat(parts, ignore_index=True)
 
-    return ProtocolResult(
-        results[0].protocol,
-        model=mean_scores(lambda item: item.model),
-        baseline=mean_scores(lambda item: item.baseline),
-        train_mae=mean(lambda item: item.train_mae),
+
+def _judged(study: Study, split: Split, fitted: Fit) -> pd.DataFrame:
+    laps = study.laps
+    asked_for = (laps["trainable"] | laps["c2"]).to_numpy(dtype=bool)
+    places = np.flatnonzero(split.test & asked_for)
+    test = laps.iloc[places]
+    asked = as_a_desk_asks(study, places)
+    cold, warm = (fitted.model.predict(context, asked) for context in CONTEXTS)
+    own = as_a_desk_asks(study, places, own_speeds=True)
+    cold_own, warm_own = (fitted.model.predict(context, own) for context in CONTEXTS)
+    is_cold = np.isnan(warm.seconds)
+    learned = laps[split.training & laps["c1"].to_numpy(dtype=bool)]
+    median = circuit_median(learned, test)
+    return test[list(LAP_COLUMNS)].assign(
+        protocol=split.protocol,
+        actual=test["lap_duration"].to_numpy(dtype="float64"),
+        known_circuit=test["circuit_key"].isin(learned["circuit_key"].unique()).to_numpy(),
+        context=np.where(is_cold, "cold", "warm"),
+        group=np.where(is_cold, cold.groups, warm.groups),
+        cold=cold.seconds,
+        warm=np.where(is_cold, cold.seconds, warm.seconds),
+        cold_own=cold_own.seconds,
+        warm_own=np.where(is_cold, cold_own.seconds, warm_own.seconds),
+        hindsight=_hindsight(study, fitted, own) if split.protocol == RANDOM else np.nan,
+        original14=_original(study, split, places),
+        circuit_median=median,
+        previous_lap=_previous_lap(asked, median),
+        cold_lower=cold.lower,
+        cold_upper=cold.upper,
+        warm_lower=np.where(is_cold, cold.lower, warm.lower),
+        warm_upper=np.where(is_cold, cold.upper, warm.upper),
+        expected_error=warm.expected_error,
     )
 
 
-def _stratified_random(rows: pd.DataFrame, seed: int) -> np.ndarray:
-    draw = pd.Series(np.random.default_rng(seed).random(len(rows)), index=rows.index)
-    rank = draw.groupby(rows["circuit_key"].to_numpy()).rank(pct=True)
-    return (rank <= RANDOM_TEST_SHARE).to_numpy()
+def circuit_median(learned: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+    """The circuit's median training lap, the overall median where it has none."""
+    medians = learned.groupby("circuit_key")["lap_duration"].median()
+    overall = learned["lap_duration"].median()
+    return test["circuit_key"].map(medians).fillna(overall).to_numpy(dtype="float64")
+
+
+def _previous_lap(asked: Asked, otherwise: np.ndarray) -> np.ndarray:
+    previous = np.array(
+        [np.nan if history is None else history.previous for history in asked.histories]
+    )
+    return np.where(np.isnan(previous), otherwise, previous)
+
+
+def _original(study: Study, split: Split, places: np.ndarray) -> np.ndarray:
+    laps = study.laps
+    training = split.training & laps["c1"].to_numpy(dtype=bool)
+    test = np.zeros(len(laps), dtype=bool)
+    test[places] = True
+    return original.predict(laps, training, test, study.recipe)
+
+
+def _hindsight(study: Study, fitted: Fit, own: Asked) -> np.ndarray:
+    """What the recipe gives when it is also trained on the lap's own speeds: not a prediction,
+    but what models that are given these speeds are to be compared with."""
+    learned = study.laps.iloc[fitted.places]
+    told = as_a_desk_asks(study, fitted.places, own_speeds=True)
+
+    def encoders_of(_: int) -> Encoders:
+        return fitted.model.encoders
+
+    actual = learned["lap_duration"].to_numpy(dtype="float64")
+    seconds = {
+        context: _point(context, study, told, actual, own, encoders_of) for context in CONTEXTS
+    }
+    return np.where(np.isnan(seconds["warm"]), seconds["cold"], seconds["warm"])
+
+
+def _point(
+    context: Context,
+    study: Study,
+    told: Asked,
+    actual: np.ndarray,
+    asked: Asked,
+    encoders_of: EncodersOf,
+) -> np.ndarray:
+    rows, test = matrix(context, told, encoders_of), matrix(context, asked, encoders_of)
+    there = ~np.isnan(rows.scale_seconds)
+    scale = rows.scale_seconds[there]
+    boosters = fit_boosters(
+        context, rows.values[there], actual[there] / scale, scale, (), study.recipe
+    )
+    seconds: np.ndarray = score(boosters, test.values, ()).point * test.scale_seconds
+    return seconds

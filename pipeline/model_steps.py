@@ -1,28 +1,78 @@
-"""Models as a person makes them: training, and everything up to the first champion."""
+"""Models as a person makes them: training, evaluation, and all up to the first champion."""
 
+import platform
+import tempfile
+from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
-from pipeline import csv_source, load_history, loading, report, steps, training
+from pipeline import (
+    csv_source,
+    evaluation,
+    evaluation_plots,
+    load_history,
+    loading,
+    model_card,
+    report,
+    scores,
+    simulator,
+    steps,
+    training,
+)
+from pipeline.model_card import ModelCardFacts
 from pipeline.progress import progress_bar
 from pipeline.registry import Registry
 from pipeline.settings import PipelineSettings
+from pipeline.study import study
+
+CARD_FILE = "model-card.md"
 
 
 def train(settings: PipelineSettings, console: Console, force: bool = False) -> None:
-    fingerprint = load_history.data_fingerprint(settings.database_url)
-    if fingerprint is None:
-        raise steps.StepError("no laps are stored: see python -m pipeline load --help")
+    laps, fingerprint = _stored(settings, console)
     registry = Registry(settings)
-    with console.status("reading the stored laps"):
-        laps = loading.read_laps(settings.database_url)
-    with progress_bar(console, "fitting and judging models") as advance:
+    with progress_bar(console, "fitting models, with and without the latest races") as advance:
         outcome = training.run(
             laps, fingerprint, registry, settings.recipe, force=force, progress=advance
         )
-    console.print(report.table(outcome.results))
-    console.print(_verdict(outcome, settings, force), soft_wrap=True)
+    console.print(report.training_table(outcome.report))
+    console.print(_verdict(outcome, settings), soft_wrap=True)
+
+
+def evaluate(
+    settings: PipelineSettings, console: Console, card: Path | None, folder: Path | None
+) -> None:
+    """Judge the recipe under every protocol; show it, log it to MLflow, write the model card."""
+    if folder is not None:
+        _make(folder)
+    if card is not None:
+        _make(card.absolute().parent)
+    laps, fingerprint = _stored(settings, console)
+    studied = study(laps, settings.recipe)
+    parameters: dict[str, str | int | float] = {
+        "trees": settings.trees,
+        "seed": settings.seed,
+        "laps": len(laps),
+        "data_fingerprint": fingerprint,
+    }
+    registry = Registry(settings)
+    with registry.run(f"evaluation-{fingerprint[:8]}", parameters):
+        with progress_bar(console, "fitting and judging models by protocol") as advance:
+            frame = evaluation.frame(studied, advance)
+        with ExitStack() as stack:
+            files = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for file in _written(frame, _facts(laps, fingerprint, settings), files):
+                registry.log_file(file)
+            if card is not None:
+                card.write_text((files / CARD_FILE).read_text())
+        registry.log_metrics(_logged_metrics(frame))
+    for table in report.evaluation_tables(frame):
+        console.print(table)
+    if card is not None:
+        console.print(f"model card: {card}")
 
 
 def bootstrap(settings: PipelineSettings, dataset: Path | None, console: Console) -> None:
@@ -51,14 +101,64 @@ def bootstrap(settings: PipelineSettings, dataset: Path | None, console: Console
         console.print(f"model: version {champion.version} is {settings.model_alias}, nothing new")
 
 
-def _verdict(outcome: training.Outcome, settings: PipelineSettings, force: bool) -> str:
-    against = (
-        "no champion to compare with"
-        if outcome.champion_mae is None
-        else f"the champion's MAE on the same races is {outcome.champion_mae:.3f} s"
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise steps.StepError(f"nothing can be written to {folder}: {reason}") from error
+
+
+def _stored(settings: PipelineSettings, console: Console) -> tuple[pd.DataFrame, str]:
+    """The stored laps and their fingerprint."""
+    fingerprint = load_history.data_fingerprint(settings.database_url)
+    if fingerprint is None:
+        raise steps.StepError("no laps are stored: see python -m pipeline load --help")
+    with console.status("reading the stored laps"):
+        return loading.read_laps(settings.database_url), fingerprint
+
+
+def _facts(laps: pd.DataFrame, fingerprint: str, settings: PipelineSettings) -> ModelCardFacts:
+    by_year = laps.groupby("year")
+    return ModelCardFacts(
+        laps={int(str(year)): int(count) for year, count in by_year.size().items()},
+        races={int(str(year)): int(n) for year, n in by_year["session_key"].nunique().items()},
+        fingerprint=fingerprint,
+        seed=settings.seed,
+        versions={
+            "Python": platform.python_version(),
+            **{name: version(name) for name in ("lightgbm", "numpy", "pandas")},
+        },
+        simulated=bool((laps["session_key"] >= simulator.FIRST_KEY).all()),
     )
-    told = f"model: version {outcome.version}, MAE {outcome.candidate_mae:.3f} s, {against}"
-    if not outcome.promoted:
-        return f"{told}; the alias {settings.model_alias} stays where it is"
-    forced = " by --force, whatever the comparison says" if force else ""
-    return f"{told}; it is {settings.model_alias} now{forced}"
+
+
+def _written(frame: pd.DataFrame, facts: ModelCardFacts, folder: Path) -> list[Path]:
+    """Everything that the evaluation has to say, as files."""
+    tables, predictions = folder / "evaluation.md", folder / "predictions.csv.gz"
+    tables.write_text(report.evaluation_markdown(frame))
+    frame.round(3).to_csv(predictions, index=False, compression={"method": "gzip", "mtime": 0})
+    (folder / CARD_FILE).write_text(model_card.render(frame, facts))
+    return [tables, predictions, folder / CARD_FILE, *evaluation_plots.save_all(frame, folder)]
+
+
+def _logged_metrics(frame: pd.DataFrame) -> dict[str, float]:
+    names = {"C1": "c1", "C2": "c2", "C2 at known circuits": "c2_known"}
+    return {
+        f"{line.protocol}/{names[line.population]}/{line.predictor}/{stat}": float(value)
+        for line in scores.lines(frame)
+        for stat, value in (("mae", line.scores.mae), ("median_ae", line.scores.median_ae))
+    }
+
+
+def _verdict(outcome: training.Outcome, settings: PipelineSettings) -> str:
+    verdict = outcome.verdict
+    told = f"model: version {outcome.version}"
+    if verdict.races:
+        told += (
+            f", MAE {verdict.candidate_mae:.3f} s against the champion's"
+            f" {verdict.champion_mae:.3f} s on {verdict.races} races that neither has seen"
+        )
+    if verdict.promoted:
+        return f"{told}; it is {settings.model_alias} now: {verdict.because}"
+    return f"{told}; the alias {settings.model_alias} stays where it is: {verdict.because}"

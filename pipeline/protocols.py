@@ -1,72 +1,63 @@
-"""Fitting and judging many splits side by side, one process to a core."""
+"""What a model may have seen of the laps it is judged on."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 
+import numpy as np
 import pandas as pd
 
-from pipeline import encoding, evaluation
-from pipeline.errors import PipelineError
-from pipeline.evaluation import ProtocolResult, Split
-from pipeline.model import OUT_OF_FOLD_FOLDS, LapTimeModel, train
-from pipeline.recipe import Recipe
+from pipeline.study import Study
 
-Tell = Callable[[int, ProtocolResult], None]
-"""Called with (splits done, the result that just came)."""
-
-
-class FitError(PipelineError):
-    """A process that fits models died. The message is one line."""
+UNSEEN_RACE_FOLDS = 5
+RANDOM_TEST_SHARE = 0.2
+# The protocols' names; docs/model.md says what each one tells.
+RANDOM, UNSEEN_RACES, NEXT_SEASON, NEW_RULES = "P1", "P2", "P3", "P4"
 
 
 @dataclass(frozen=True)
-class Study:
-    """The rows of cleaning.model_rows, who drives which number, and how to train."""
+class Split:
+    """One train/test split. `races_unseen` is False where the test laps have neighbours of
+    their own race among the training laps."""
 
-    rows: pd.DataFrame
-    entry_list: encoding.Entries
-    recipe: Recipe
-
-
-_study: Study
-
-
-def judge_all(
-    study: Study, splits: list[Split], tell: Tell
-) -> tuple[LapTimeModel, list[ProtocolResult]]:
-    """Judge every split; gives the first split's model and one averaged result per protocol, in
-    the order of the splits. What `tell` raises stops the work that has not begun. Raises
-    FitError."""
-    results: dict[int, ProtocolResult] = {}
-    models: dict[int, LapTimeModel] = {}
-    # Forked from a server that has done the imports, not from this process and its threads.
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(os.cpu_count(), context, _receive, (study,))
-    try:
-        places = {pool.submit(_judge, split): place for place, split in enumerate(splits)}
-        for done, future in enumerate(as_completed(places), 1):
-            place = places[future]
-            models[place], results[place] = future.result()
-            tell(done, results[place])
-    except BrokenProcessPool as error:
-        raise FitError("a process that fits models was killed: is there enough memory?") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return models[0], evaluation.averaged([results[place] for place in sorted(results)])
+    protocol: str
+    training: np.ndarray
+    test: np.ndarray
+    races_unseen: bool
 
 
-def _receive(study: Study) -> None:
-    global _study  # noqa: PLW0603 - sent once to a process instead of with each split
-    _study = study
+def splits(study: Study) -> list[Split]:
+    """P1: random laps, stratified by circuit. P2: races left out by turns, of all seasons but a
+    fourth. P3: the season before last (of four or more; else the last) from those before it.
+    P4: the last of four or more seasons from all before it."""
+    laps = study.laps
+    years = np.unique(laps["year"].to_numpy(dtype="int64"))
+    of_year = laps["year"].to_numpy(dtype="int64")
+    random_test = _random(laps, study.recipe.seed)
+    found = [Split(RANDOM, ~random_test, random_test, races_unseen=False)]
+    last = years[-2] if len(years) > 3 else years[-1]
+    found += _unseen_races(laps, of_year <= last, study.recipe.seed)
+    # A season is predicted from two earlier ones at least.
+    if len(years) > 2:
+        found.append(Split(NEXT_SEASON, of_year < last, of_year == last, races_unseen=True))
+    if len(years) > 3:
+        found.append(Split(NEW_RULES, of_year <= last, of_year == years[-1], races_unseen=True))
+    return found
 
 
-def _judge(split: Split) -> tuple[LapTimeModel, ProtocolResult]:
-    train_rows, test_rows = _study.rows[split.train], _study.rows[split.test]
-    folds = split.folds(train_rows, OUT_OF_FOLD_FOLDS, _study.recipe.seed)
-    model = train(train_rows, _study.entry_list, folds, _study.recipe)
-    return model, evaluation.result(split.protocol, model, train_rows, test_rows)
+def _unseen_races(laps: pd.DataFrame, among: np.ndarray, seed: int) -> list[Split]:
+    sessions = laps["session_key"].to_numpy(dtype="int64")
+    races = np.unique(sessions[among])
+    fold = np.random.default_rng(seed).permutation(len(races)) % UNSEEN_RACE_FOLDS
+    tests = [np.isin(sessions, races[fold == one]) for one in range(UNSEEN_RACE_FOLDS)]
+    return [
+        Split(UNSEEN_RACES, among & ~test, test, races_unseen=True) for test in tests if test.any()
+    ]
+
+
+def _random(laps: pd.DataFrame, seed: int) -> np.ndarray:
+    """A fifth of each circuit's laps, drawn among those that are judged."""
+    judged = laps[laps["c1"]]
+    draw = pd.Series(np.random.default_rng(seed).random(len(judged)), index=judged.index)
+    rank = draw.groupby(judged["circuit_key"].to_numpy()).rank(pct=True)
+    test = np.zeros(len(laps), dtype=bool)
+    test[judged.index[rank <= RANDOM_TEST_SHARE]] = True
+    return test

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,19 +28,18 @@ import pandas as pd
 import requests
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
-from pydantic import ValidationError
 
-from f1pa_api.features import FEATURE_NAMES
+from f1pa_api.features.rows import CONTEXTS, FEATURE_NAMES, Context
 from f1pa_api.schemas.artefact import (
     ARTEFACT_FILE,
-    MODEL_FILE,
     REFERENCE_FILE,
     Artefact,
+    ContextEntry,
     EncoderTables,
     Metrics,
 )
 from pipeline.errors import PipelineError
-from pipeline.model import LapTimeModel
+from pipeline.model import Boosters, ContextModel, LapTimeModel
 from pipeline.settings import PipelineSettings
 
 with warnings.catch_warnings():
@@ -53,6 +52,8 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 EXPERIMENT = "f1pa-lap-time"
 FINGERPRINT_TAG = "f1pa.data_fingerprint"
 MLFLOW_MODEL = "model"
+# What MLflow calls the booster that it logs itself, which is the warm one.
+MLFLOW_BOOSTER = "model.lgb"
 
 
 class RegistryError(PipelineError):
@@ -75,9 +76,19 @@ class Candidate:
     model: LapTimeModel
     strategy: str
     metrics: Metrics
+    race_maes: Mapping[int, float]
+    trained_sessions: Sequence[int]
     data_fingerprint: str
     reference_sample: pd.DataFrame
     input_example: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version's model, and what its artefact says of it."""
+
+    model: LapTimeModel
+    artefact: Artefact
 
 
 class Registry:
@@ -104,22 +115,15 @@ class Registry:
                 data_fingerprint=found.tags.get(FINGERPRINT_TAG),
             )
 
-    def load(self, version: str) -> LapTimeModel | None:
-        """The model of a version, or None when this build cannot use its artefact."""
+    def load(self, version: str) -> Registered | None:
+        """A version, or None when this build cannot use its artefact."""
         with self._reported(), tempfile.TemporaryDirectory() as folder:
             uri = f"models:/{self._name}/{version}"
             path = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
             try:
-                artefact = Artefact.model_validate_json((path / ARTEFACT_FILE).read_bytes())
-                if artefact.mismatch() is not None:
-                    return None
-                text = (path / MODEL_FILE).read_bytes()
-                if hashlib.sha256(text).hexdigest() != artefact.sha256[MODEL_FILE]:
-                    return None
-                booster = lgb.Booster(model_str=text.decode())
-            except (OSError, ValidationError, UnicodeDecodeError, lgb.basic.LightGBMError):
+                return _read_artefact(path)
+            except (OSError, ValueError, lgb.basic.LightGBMError):
                 return None
-            return LapTimeModel(booster, artefact.encoders.to_encoders())
 
     def trained_on(self, data_fingerprint: str) -> bool:
         """Whether a version of these laps is registered and judged, champion or not."""
@@ -151,16 +155,18 @@ class Registry:
         """Log the artefact to the open run and register it; returns the new version."""
         with self._reported():
             examples = candidate.input_example
+            warm = candidate.model.contexts["warm"].boosters.point
             logged = mlflow.lightgbm.log_model(
-                candidate.model.booster,
+                warm,
                 name=MLFLOW_MODEL,
-                signature=infer_signature(examples, candidate.model.booster.predict(examples)),
+                signature=infer_signature(examples, warm.predict(examples)),
                 input_example=examples,
                 pip_requirements=[f"lightgbm=={lgb.__version__}"],
             )
             with tempfile.TemporaryDirectory() as folder:
-                write_artefact(candidate, run_id, Path(folder))
-                for name in (ARTEFACT_FILE, REFERENCE_FILE):
+                artefact = write_artefact(candidate, run_id, Path(folder))
+                # MLflow's own booster file lies there already.
+                for name in sorted({ARTEFACT_FILE, *artefact.sha256} - {MLFLOW_BOOSTER}):
                     self._client.log_model_artifact(logged.model_id, str(Path(folder) / name))
             self._create_registered_model()
             version = self._client.create_model_version(
@@ -198,22 +204,74 @@ class Registry:
 
 def write_artefact(candidate: Candidate, run_id: str, folder: Path) -> Artefact:
     """Write the artefact's files (see f1pa_api.schemas.artefact) into an existing folder."""
-    candidate.model.booster.save_model(str(folder / MODEL_FILE))
     candidate.reference_sample.to_csv(
         folder / REFERENCE_FILE, index=False, compression={"method": "gzip", "mtime": 0}
     )
+    contexts = {
+        context: _write_context(context, candidate.model.contexts[context], folder)
+        for context in CONTEXTS
+    }
+    names = [name for entry in contexts.values() for name in entry.files()]
     artefact = Artefact(
         strategy=candidate.strategy,
         run_name=f"{candidate.strategy}-{candidate.data_fingerprint[:8]}",
         run_id=run_id,
-        feature_names=FEATURE_NAMES,
+        contexts=contexts,
         encoders=EncoderTables.from_encoders(candidate.model.encoders),
         metrics=candidate.metrics,
+        race_maes=dict(candidate.race_maes),
+        trained_sessions=list(candidate.trained_sessions),
         data_fingerprint=candidate.data_fingerprint,
-        sha256={
-            name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            for name in (MODEL_FILE, REFERENCE_FILE)
-        },
+        sha256={name: _digest(folder / name) for name in (*names, REFERENCE_FILE)},
     )
     (folder / ARTEFACT_FILE).write_text(artefact.model_dump_json(indent=1))
     return artefact
+
+
+def _write_context(context: Context, model: ContextModel, folder: Path) -> ContextEntry:
+    files = {MLFLOW_BOOSTER if context == "warm" else f"{context}.lgb": model.boosters.point}
+    [point] = files
+    quantiles = {quantile: f"{context}-q{quantile}.lgb" for quantile in model.boosters.quantiles}
+    files |= {name: model.boosters.quantiles[quantile] for quantile, name in quantiles.items()}
+    error = None if model.error is None else f"{context}-error.lgb"
+    if error is not None and model.error is not None:
+        files[error] = model.error
+    for name, booster in files.items():
+        booster.save_model(str(folder / name))
+    return ContextEntry(
+        feature_names=FEATURE_NAMES[context],
+        point=point,
+        quantiles=quantiles,
+        margins={level: dict(margins) for level, margins in model.margins.items()},
+        error=error,
+    )
+
+
+def _read_artefact(folder: Path) -> Registered | None:
+    """None for an artefact that does not fit this build, or files that do not fit it. Raises
+    OSError, ValueError and LightGBM's error for what can't be read."""
+    artefact = Artefact.model_validate_json((folder / ARTEFACT_FILE).read_bytes())
+    if artefact.mismatch() is not None:
+        return None
+    if any(_digest(folder / name) != artefact.sha256[name] for name in artefact.model_files()):
+        return None
+
+    def booster(name: str) -> lgb.Booster:
+        return lgb.Booster(model_str=(folder / name).read_text())
+
+    contexts = {
+        context: ContextModel(
+            Boosters(
+                booster(entry.point),
+                {quantile: booster(name) for quantile, name in entry.quantiles.items()},
+            ),
+            entry.margins,
+            None if entry.error is None else booster(entry.error),
+        )
+        for context, entry in artefact.contexts.items()
+    }
+    return Registered(LapTimeModel(contexts, artefact.encoders.to_encoders()), artefact)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

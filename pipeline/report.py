@@ -1,72 +1,121 @@
-"""The training report: one table, for the terminal and for MLflow."""
+"""What a training and an evaluation found, for the terminal and for MLflow."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 
-from pipeline.evaluation import ProtocolResult, Scores
-from pipeline.model import LapTimeModel
-
-COLUMNS = ("protocol", "laps", "", "MAE s", "RMSE s", "R²", "MAPE %")
-NOTE = (
-    "The baseline is the circuit's median lap. Random laps leave neighbouring laps of the same "
-    "race on both sides, and the inputs hold the lap's own speeds: that row says what the same "
-    "recipe reaches in hindsight, not what a race yet to come will see."
-)
+from pipeline import evaluation_sheets, scores
+from pipeline.scores import Coverage, Scores
+from pipeline.sheet import NONE, Sheet
 
 
-def table(results: Sequence[ProtocolResult]) -> Table:
-    shown = Table(title="Errors by protocol", caption=NOTE, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    for column in COLUMNS:
-        shown.add_column(
-            column, justify="left" if column in ("protocol", "") else "right", no_wrap=True
-        )
-    for item in results:
-        shown.add_row(*_cells(item.protocol, "model", item.model), style="bold")
-        shown.add_row(*_cells("", "baseline", item.baseline))
-    return shown
+@dataclass(frozen=True)
+class RaceLine:
+    """A test race; MAEs in seconds. `champion_mae` is None without a champion."""
+
+    session_key: int
+    name: str
+    laps: int
+    candidate_mae: float
+    champion_mae: float | None
 
 
-def markdown(results: Sequence[ProtocolResult]) -> str:
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS)]
-    for item in results:
-        rows.append(_cells(item.protocol, "model", item.model))
-        rows.append(_cells("", "baseline", item.baseline))
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "# Errors by protocol\n\n" + "\n".join(lines) + f"\n\n{NOTE}\n"
+@dataclass(frozen=True)
+class TrainingReport:
+    """`scored` says what was judged and how it did, `coverage` is of the 80 % intervals on the
+    test races."""
+
+    races: Sequence[RaceLine]
+    scored: Mapping[str, Scores]
+    coverage: Coverage
 
 
-def plot_importances(model: LapTimeModel, path: Path) -> None:
-    """Share of the trees' total gain per feature, as a bar chart (PNG)."""
-    gains = dict(
-        zip(
-            model.booster.feature_name(),
-            model.booster.feature_importance("gain"),
-            strict=True,
-        )
+def training_table(found: TrainingReport) -> RenderableType:
+    return Group(*_shown(_training_sheets(found)))
+
+
+def training_markdown(found: TrainingReport) -> str:
+    return _document("Training", _training_sheets(found))
+
+
+def evaluation_tables(frame: pd.DataFrame) -> list[RenderableType]:
+    """Of a frame as pipeline.scores describes it; at most 100 columns wide."""
+    return _shown(evaluation_sheets.overview(frame))
+
+
+def evaluation_markdown(frame: pd.DataFrame) -> str:
+    """As on the terminal, and then kinds of laps, every race and every score."""
+    return _document(
+        "Evaluation",
+        [
+            *evaluation_sheets.overview(frame),
+            evaluation_sheets.groups(frame),
+            evaluation_sheets.races(frame, scores.protocols(frame)),
+            evaluation_sheets.everything(frame),
+        ],
     )
-    total = sum(gains.values()) or 1.0
-    ordered = sorted(gains.items(), key=lambda item: item[1])
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    bars = axes.barh([name for name, _ in ordered], [100 * gain / total for _, gain in ordered])
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.set_xlabel("share of the total gain, %")
-    axes.set_title("What the model's splits use")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
-def _cells(protocol: str, who: str, scores: Scores) -> tuple[str, ...]:
+def _shown(sheets: Sequence[Sheet]) -> list[RenderableType]:
+    return [Padding(sheet.rich(), (0, 0, 1, 0)) for sheet in sheets]
+
+
+def _document(title: str, sheets: Sequence[Sheet]) -> str:
+    return f"# {title}\n\n" + "\n".join(sheet.markdown() for sheet in sheets if sheet.rows)
+
+
+def _training_sheets(found: TrainingReport) -> list[Sheet]:
+    rows = [_race_row(race) for race in found.races]
+    if len(found.races) > 1:
+        rows.append(_all_races(found.races))
+    scored = [
+        (
+            what,
+            f"{judged.laps:,}",
+            f"{judged.mae:.3f}",
+            f"{judged.median_ae:.3f}",
+            f"{judged.rmse:.2f}",
+            f"{judged.r2:.3f}",
+            f"{judged.mape:.2f}",
+        )
+        for what, judged in found.scored.items()
+    ]
+    inside = found.coverage
+    return [
+        Sheet(
+            "Test races",
+            ("race", "session", "laps", "candidate MAE s", "champion MAE s"),
+            rows,
+            strong=frozenset({len(rows) - 1}) if len(found.races) > 1 else frozenset(),
+            ends=frozenset({len(found.races) - 1}),
+        ),
+        Sheet(
+            "Scores",
+            ("", "laps", "MAE s", "median AE s", "RMSE s", "R²", "MAPE %"),
+            scored,
+            f"80 % intervals on the test races: {100 * inside.share:.1f} % of {inside.laps:,} laps"
+            f" inside, mean width {inside.mean_width:.2f} s, median {inside.median_width:.2f} s.",
+        ),
+    ]
+
+
+def _race_row(race: RaceLine) -> tuple[str, ...]:
     return (
-        protocol,
-        f"{scores.laps:,}",
-        who,
-        f"{scores.mae:.3f}",
-        f"{scores.rmse:.2f}",
-        f"{scores.r2:.3f}",
-        f"{scores.mape:.2f}",
+        race.name,
+        str(race.session_key),
+        f"{race.laps:,}",
+        f"{race.candidate_mae:.3f}",
+        NONE if race.champion_mae is None else f"{race.champion_mae:.3f}",
     )
+
+
+def _all_races(races: Sequence[RaceLine]) -> tuple[str, ...]:
+    """The MAEs over all laps; the champion's only where it was judged on every race."""
+    laps = sum(race.laps for race in races)
+    candidate = sum(race.laps * race.candidate_mae for race in races) / laps
+    judged = [race.laps * race.champion_mae for race in races if race.champion_mae is not None]
+    champion = f"{sum(judged) / laps:.3f}" if len(judged) == len(races) else NONE
+    return ("all laps", "", f"{laps:,}", f"{candidate:.3f}", champion)

@@ -15,7 +15,7 @@ from pipeline.progress import Advance
 
 TIMEOUT_SECONDS = 10
 # Shares of a desk's day; the bad one keeps the error counters moving.
-SHARES = {"single": 60, "simple": 12, "batch": 5, "data": 15, "bad": 2, "health": 5}
+SHARES = {"single": 20, "warm": 40, "simple": 12, "batch": 5, "data": 15, "bad": 2, "health": 5}
 
 
 class TrafficError(PipelineError):
@@ -72,29 +72,35 @@ class Traffic:
 def _request(
     kind: str, rng: random.Random, circuit: Mapping[Any, Any]
 ) -> tuple[str, str, Any, Any]:
-    if kind == "single":
-        return "POST", "/predict/lap", {"features": _lap(rng, circuit)}, None
     if kind == "simple":
         return "POST", "/predict/simple", None, _lap(rng, circuit)
     if kind == "batch":
         laps = [_lap(rng, circuit) for _ in range(rng.randint(2, 40))]
         return "POST", "/predict/batch", {"features": laps}, None
-    if kind == "bad":
-        return "POST", "/predict/lap", {"features": {"driver_number": -999}}, None
     if kind == "health":
         return "GET", "/health", None, None
-    key = int(circuit["circuit_key"])
+    if kind == "data":
+        return "GET", _data_path(rng, int(circuit["circuit_key"])), None, None
+    one = {"single": _lap, "warm": _warm_lap, "bad": _bad_lap}[kind]
+    return "POST", "/predict/lap", {"features": one(rng, circuit)}, None
+
+
+def _data_path(rng: random.Random, circuit_key: int) -> str:
     paths = (
         "/data/stats",
         "/data/circuits",
         "/data/drivers",
         "/data/sessions",
         "/data/laps",
-        f"/data/circuits/{key}",
-        f"/data/circuits/{key}/laps",
-        f"/data/circuits/{key}/avg-laptime",
+        f"/data/circuits/{circuit_key}",
+        f"/data/circuits/{circuit_key}/laps",
+        f"/data/circuits/{circuit_key}/avg-laptime",
     )
-    return "GET", rng.choice(paths), None, None
+    return rng.choice(paths)
+
+
+def _bad_lap(_: random.Random, __: Mapping[Any, Any]) -> dict[str, Any]:
+    return {"driver_number": -999}
 
 
 def _lap(rng: random.Random, circuit: Mapping[Any, Any]) -> dict[str, Any]:
@@ -109,3 +115,22 @@ def _lap(rng: random.Random, circuit: Mapping[Any, Any]) -> dict[str, Any]:
         "pres": round(1013.25 * (1 - 2.25577e-5 * circuit["altitude_m"]) ** 5.25588, 1),
         "lap_number": rng.randint(2, int(circuit["race_laps"])),
     }
+
+
+def _warm_lap(rng: random.Random, circuit: Mapping[Any, Any]) -> dict[str, Any]:
+    """A lap with some of the driver's laps before it, on tyres that go off slowly."""
+    lap = _lap(rng, circuit)
+    pace = circuit["lap_seconds"] * rng.gauss(1.0, 0.01)
+    first = max(1, lap["lap_number"] - rng.randint(1, 12))
+    lap["compound"] = rng.choice(["SOFT", "MEDIUM", "HARD"])
+    lap["previous_laps"] = [
+        {
+            "lap_number": number,
+            "lap_duration": round(pace * (1 + 0.0005 * (number - first)) + rng.gauss(0, 0.3), 3),
+            "track_status": "1",
+            "compound": lap["compound"],
+            "tyre_age": number - first,
+        }
+        for number in range(first, lap["lap_number"])
+    ]
+    return lap

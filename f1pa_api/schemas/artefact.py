@@ -1,28 +1,31 @@
 """The self-contained model artefact: what the pipeline writes and a worker reads.
 
-An artefact is a folder with `model.lgb` (LightGBM's text format), `artefact.json` (this
-schema) and `reference.csv.gz` (the sample that drift is measured against). Nothing in it
+An artefact is a folder with `artefact.json` (this schema), the models that it names (LightGBM's
+text format) and `reference.csv.gz` (the sample that drift is measured against). Nothing in it
 is pickled.
 """
 
 import math
-from pathlib import PurePosixPath
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from f1pa_api.features import FEATURE_NAMES, CircuitEncoding, Encoders
+from f1pa_api.features.encoders import CircuitEncoding, Encoders, Form
+from f1pa_api.features.intervals import ANY_GROUP, LEVELS, quantile_levels
+from f1pa_api.features.rows import CONTEXTS, FEATURE_NAMES, Context
 
-MODEL_FILE = "model.lgb"
 ARTEFACT_FILE = "artefact.json"
 REFERENCE_FILE = "reference.csv.gz"
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class CircuitEntry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     circuit_key: int
-    reference_seconds: Annotated[float, Field(gt=0)]
+    references: Annotated[dict[int, Annotated[float, Field(gt=0)]], Field(min_length=1)]
     race_laps: Annotated[float, Field(gt=0)]
     st_speed: float | None
     i1_speed: float | None
@@ -35,7 +38,8 @@ class DriverEntry(BaseModel):
 
     year: int
     driver_number: int
-    form: float
+    driver_form: float
+    team_form: float
 
 
 class EncoderTables(BaseModel):
@@ -54,7 +58,9 @@ class EncoderTables(BaseModel):
             circuits=[_circuit_entry(key, value) for key, value in encoders.circuits.items()],
             average_circuit=_circuit_entry(0, encoders.average_circuit),
             drivers=[
-                DriverEntry(year=year, driver_number=number, form=form)
+                DriverEntry(
+                    year=year, driver_number=number, driver_form=form.driver, team_form=form.team
+                )
                 for (year, number), form in encoders.forms.items()
             ],
             latest_year=encoders.latest_year,
@@ -64,56 +70,110 @@ class EncoderTables(BaseModel):
         return Encoders(
             circuits={entry.circuit_key: _circuit_encoding(entry) for entry in self.circuits},
             average_circuit=_circuit_encoding(self.average_circuit),
-            forms={(row.year, row.driver_number): row.form for row in self.drivers},
+            forms={
+                (row.year, row.driver_number): Form(row.driver_form, row.team_form)
+                for row in self.drivers
+            },
             latest_year=self.latest_year,
         )
 
 
+class ContextEntry(BaseModel):
+    """The models of one context. They give ratios to a row's scale.
+
+    `quantiles` maps a quantile to its model's file, `margins` each level of `intervals.LEVELS`
+    to the margin of each group, as a ratio too. `error` is the model of the absolute error
+    that needs no actual lap; None where there is none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    feature_names: tuple[str, ...]
+    point: str
+    quantiles: dict[float, str]
+    margins: dict[float, dict[str, float]]
+    error: str | None
+
+    def files(self) -> list[str]:
+        return [self.point, *self.quantiles.values(), *([self.error] if self.error else [])]
+
+    def mismatch(self, context: Context) -> str | None:
+        if self.feature_names != FEATURE_NAMES[context]:
+            return f"its {context} features are {self.feature_names}, this build has others"
+        for level in LEVELS:
+            if ANY_GROUP not in self.margins.get(level, {}):
+                return f"its {context} model has no margin for the level {level}"
+            if not set(quantile_levels(level)) <= set(self.quantiles):
+                return f"its {context} model has no quantiles for the level {level}"
+        return None
+
+
 class Metrics(BaseModel):
-    """Errors on whole races that training never saw (`test_*`) and the mean over the folds
-    of cross-validation by race (`cv_*`), in seconds. `overfitting_ratio` is the test MAE
-    over the training MAE."""
+    """Errors in seconds on laps of whole races that training never saw, each lap in the context
+    that it allows (warm from a driver's second lap on).
+
+    `test_*` are those of the latest races, by a model trained on the races before them by the
+    same recipe; `cold_test_mae` is what the cold model makes of the same laps, `test_coverage`
+    the share of them inside the 80 % interval. `cv_*` come from cross-validation by race.
+    `overfitting_ratio` is the cross-validated MAE over the training MAE.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     test_mae: float
     test_rmse: float
     test_r2: float
+    cold_test_mae: float
+    test_coverage: float
     cv_mae: float
     cv_r2: float
     overfitting_ratio: float
 
 
 class Artefact(BaseModel):
-    """`artefact.json`. `sha256` holds the digest of each other file of the folder."""
+    """`artefact.json`. `sha256` holds the digest of each other file of the folder; `race_maes`
+    the MAE of each test race by session_key, for the comparison with a later candidate, and
+    `trained_sessions` every race that the models have seen."""
 
     model_config = ConfigDict(frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model_family: Literal["lightgbm"] = "lightgbm"
     strategy: str
     run_name: str
     run_id: str
-    feature_names: tuple[str, ...]
+    contexts: dict[Context, ContextEntry]
     encoders: EncoderTables
     metrics: Metrics
+    race_maes: dict[int, float]
+    trained_sessions: list[int]
     data_fingerprint: str
     sha256: dict[str, str]
 
     def mismatch(self) -> str | None:
         """Why this build cannot serve the artefact, or None when it can."""
-        if self.feature_names != FEATURE_NAMES:
-            return f"its features are {self.feature_names}, this build has {FEATURE_NAMES}"
-        if MODEL_FILE not in self.sha256:
-            return f"it names no digest of {MODEL_FILE}"
-        odd = [name for name in self.sha256 if PurePosixPath(name).name != name]
+        for context in CONTEXTS:
+            entry = self.contexts.get(context)
+            if entry is None:
+                return f"it has no {context} model"
+            problem = entry.mismatch(context)
+            if problem is not None:
+                return problem
+            unnamed = [name for name in entry.files() if name not in self.sha256]
+            if unnamed:
+                return f"it names no digest of {unnamed}"
+        odd = [name for name in self.sha256 if not PLAIN_NAME.fullmatch(name)]
         return f"it names files outside its folder: {odd}" if odd else None
+
+    def model_files(self) -> list[str]:
+        """The files that serving needs beside `artefact.json`."""
+        return [name for entry in self.contexts.values() for name in entry.files()]
 
 
 def _circuit_entry(key: int, circuit: CircuitEncoding) -> CircuitEntry:
     return CircuitEntry(
         circuit_key=key,
-        reference_seconds=circuit.reference_seconds,
+        references=dict(circuit.references),
         race_laps=circuit.race_laps,
         st_speed=_null_from_nan(circuit.st_speed),
         i1_speed=_null_from_nan(circuit.i1_speed),
@@ -124,7 +184,7 @@ def _circuit_entry(key: int, circuit: CircuitEncoding) -> CircuitEntry:
 
 def _circuit_encoding(entry: CircuitEntry) -> CircuitEncoding:
     return CircuitEncoding(
-        reference_seconds=entry.reference_seconds,
+        references=entry.references,
         race_laps=entry.race_laps,
         st_speed=_nan_from_null(entry.st_speed),
         i1_speed=_nan_from_null(entry.i1_speed),

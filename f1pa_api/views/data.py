@@ -5,8 +5,8 @@ import math
 from flask import Blueprint, Response, request
 
 from f1pa_api import metrics, queries, services
-from f1pa_api.features import format_lap
 from f1pa_api.inputs import query
+from f1pa_api.lap_time import format_lap
 from f1pa_api.responses import json_response
 from f1pa_api.schemas.filters import (
     LapFilter,

@@ -7,7 +7,7 @@ from f1pa_api.accounting import accounted
 from f1pa_api.inputs import json_body, query
 from f1pa_api.prediction_answers import batch_answer, lap_answer
 from f1pa_api.responses import json_response
-from f1pa_api.schemas.requests import PredictBatchRequest, PredictLapRequest, SimpleLapFeatures
+from f1pa_api.schemas.requests import PredictBatchRequest, PredictLapRequest, PredictSimpleRequest
 
 blueprint = Blueprint("predict", __name__, url_prefix="/predict")
 
@@ -20,20 +20,26 @@ def model() -> Response:
 @blueprint.post("/lap")
 @accounted("single")
 def lap() -> Response:
-    features = json_body(PredictLapRequest).features
-    return json_response(lap_answer(services.current().models.current(), features, "single"))
+    wanted, used = json_body(PredictLapRequest), services.current()
+    return json_response(
+        lap_answer(used.models.current(), used.sessions, wanted.features, wanted.level, "single")
+    )
 
 
 @blueprint.post("/batch")
 @accounted("batch")
 def batch() -> Response:
-    laps = json_body(PredictBatchRequest).features
-    return json_response(batch_answer(services.current().models.current(), laps))
+    wanted, used = json_body(PredictBatchRequest), services.current()
+    return json_response(
+        batch_answer(used.models.current(), used.sessions, wanted.features, wanted.level)
+    )
 
 
 @blueprint.route("/simple", methods=["GET", "POST"])
 @accounted("simple")
 def simple() -> Response:
     """Everything is in the query; a body is not looked at."""
-    features = query(SimpleLapFeatures)
-    return json_response(lap_answer(services.current().models.current(), features, "simple"))
+    wanted, used = query(PredictSimpleRequest), services.current()
+    return json_response(
+        lap_answer(used.models.current(), used.sessions, wanted.features, wanted.level, "simple")
+    )

@@ -17,6 +17,8 @@ from f1pa_api.services import Services
 from f1pa_api.settings import Settings
 from tests.api import recorded
 from tests.api.artefacts import artefact_files
+from tests.api.gate import Gate
+from tests.fix_postgres import PostgresServer
 
 USER, PASSWORD = "engineer", "pit wall"
 NOWHERE = "http://127.0.0.1:9"
@@ -96,8 +98,31 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
+def gate(postgres_server: PostgresServer) -> Iterator[Gate]:
+    """Before the PostgreSQL of this test process."""
+    with Gate(postgres_server.port).running() as gate:
+        yield gate
+
+
+@pytest.fixture
 def recorded_laps(database_url: str) -> None:
     recorded.insert(database_url)
+
+
+@pytest.fixture
+def recorded_race(database_url: str) -> None:
+    recorded.insert_race(database_url)
+
+
+@pytest.fixture
+def race_client(
+    make_settings: Callable[..., Settings],
+    cached_model: None,
+    recorded_race: None,
+    api_database_url: str,
+) -> Iterator[FlaskClient]:
+    """Model version 1 and a database with the race of `recorded`."""
+    yield from _connected_client(make_settings(database_url=api_database_url))
 
 
 @pytest.fixture
@@ -105,7 +130,10 @@ def data_client(
     make_settings: Callable[..., Settings], recorded_laps: None, api_database_url: str
 ) -> Iterator[FlaskClient]:
     """An application on a database with the rows of `recorded`."""
-    settings = make_settings(database_url=api_database_url)
+    yield from _connected_client(make_settings(database_url=api_database_url))
+
+
+def _connected_client(settings: Settings) -> Iterator[FlaskClient]:
     built = services_module.build(settings)
     app = create_app(settings, built)
     built.start()

@@ -1,6 +1,9 @@
 """A few rows of recorded laps, small enough to know them all."""
 
+from datetime import UTC, datetime, timedelta
+
 import psycopg
+from psycopg import sql
 
 CIRCUITS = [(9, "Catalunya", "Barcelona", "ESP", "Spain"), (10, "Monaco", None, "MON", None)]
 DRIVERS = [
@@ -52,3 +55,70 @@ def insert(database_url: str) -> None:
             " VALUES (%s, %s, %s, %s, %s, 9, 320, 280, 260, 25.5, 30.5, 24, 28.5, 41, 1003.5)",
             LAPS,
         )
+
+
+RACE_KEY, RACE_CIRCUIT, RACE_YEAR, RACE_LAPS = 400, 9, 2024, 12
+RACE_DRIVERS = (1, 4, 16)
+RACE_START = datetime(2024, 6, 30, 13, tzinfo=UTC)
+
+
+def race_lap(driver_number: int, lap_number: int, **changes: object) -> dict[str, object]:
+    """A lap of the race by column; a driver with a higher number is slower all the way."""
+    times = [80.0 + driver_number / 4 + lap % 3 for lap in range(1, lap_number + 1)]
+    return {
+        "session_key": RACE_KEY,
+        "circuit_key": RACE_CIRCUIT,
+        "year": RACE_YEAR,
+        "driver_number": driver_number,
+        "lap_number": lap_number,
+        "lap_duration": times[-1],
+        "date_start": RACE_START + timedelta(seconds=sum(times[:-1])),
+        "is_pit_in_lap": lap_number == 6,
+        "is_pit_out_lap": lap_number == 7,
+        "track_status": "1",
+        "compound": "MEDIUM" if lap_number <= 6 else "HARD",
+        "tyre_age_at_lap": (lap_number - 1) % 6,
+        "st_speed": 310.0 + lap_number,
+        "i1_speed": 280.0,
+        "i2_speed": 260.0 - lap_number,
+        **changes,
+    }
+
+
+def race() -> list[dict[str, object]]:
+    """Laps of three drivers with all that timing data leaves out: starts of first laps, speeds
+    that have not changed, a time."""
+    laps = [race_lap(driver, lap) for driver in RACE_DRIVERS for lap in range(1, RACE_LAPS + 1)]
+    for lap in laps:
+        if lap["lap_number"] == 1:
+            lap |= {"date_start": None, "track_status": "12"}
+        if lap["lap_number"] in (4, 5):
+            lap |= {"st_speed": None, "i1_speed": None, "i2_speed": None}
+        if (lap["driver_number"], lap["lap_number"]) == (16, 9):
+            lap |= {"lap_duration": None, "compound": None, "is_pit_in_lap": None}
+    return laps
+
+
+def insert_race(database_url: str, laps: list[dict[str, object]] | None = None) -> None:
+    """The race, or other laps of it, into an empty database."""
+    stored = race() if laps is None else laps
+    columns = list(race_lap(1, 1))
+    statement = sql.SQL("INSERT INTO laps ({}) VALUES ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
+    with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO circuits (circuit_key, circuit_short_name) VALUES (%s, 'Catalunya')",
+            [RACE_CIRCUIT],
+        )
+        cursor.execute(
+            "INSERT INTO sessions (session_key, meeting_key, year, circuit_key, source)"
+            " VALUES (%s, 80, %s, %s, 'csv')",
+            [RACE_KEY, RACE_YEAR, RACE_CIRCUIT],
+        )
+        cursor.executemany(
+            "INSERT INTO drivers (year, driver_number) VALUES (%s, %s)",
+            [(RACE_YEAR, driver) for driver in RACE_DRIVERS],
+        )
+        cursor.executemany(statement, stored)

@@ -53,10 +53,12 @@ class RegistryServer:
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         if path.startswith(ARTIFACTS):
-            _, version, name = path.removeprefix(ARTIFACTS).split("/")
+            _, folder, name = path.removeprefix(ARTIFACTS).split("/")
             self.requests[f"download {name}"] += 1
-            return 200, self.versions[version][name]
-        if path == f"{API}mlflow/registered-models/alias":
+            content = self.versions[folder].get(name)
+            if content is not None:
+                return 200, content
+        elif path == f"{API}mlflow/registered-models/alias":
             version = self.aliases.get(query["alias"]) if query["name"] == self.name else None
             if version is not None:
                 found = {"name": self.name, "version": version, "run_id": f"run{version}"}

@@ -4,82 +4,108 @@ import gc
 import math
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from f1pa_api.booster import Booster, BoosterError
-from f1pa_api.features import FEATURE_NAMES, build
+from f1pa_api.booster import FEW_ROWS, BoosterError, Boosters
+from f1pa_api.features.rows import CONTEXTS, FEATURE_NAMES, Context
 from tests.api import artefacts
+from tests.api.artefacts import ENTRIES
 
-ROWS = [build(lap, artefacts.ENCODERS).values for lap in artefacts.random_laps(1200, seed=7)]
+ROWS = {
+    context: [row.values for row in artefacts.rows(context, 600, seed=7)] for context in CONTEXTS
+}
+WARM_NAMES = ENTRIES["warm"].files()
+
+
+def texts(context: Context) -> dict[str, bytes]:
+    names = ENTRIES[context].files()
+    return {name: artefacts.booster(1, name).model_to_string().encode() for name in names}
+
+
+def expected(context: Context, names: Sequence[str]) -> list[tuple[float, ...]]:
+    columns = [artefacts.booster(1, name).predict(ROWS[context]).tolist() for name in names]
+    return list(zip(*columns, strict=True))
 
 
 @pytest.fixture(scope="module")
 def text() -> bytes:
-    return artefacts.booster(1).model_to_string().encode()
+    return texts("cold")["cold.lgb"]
 
 
 @pytest.fixture(scope="module")
-def expected() -> list[float]:
-    values: list[float] = artefacts.booster(1).predict(ROWS).tolist()
-    return values
+def warm() -> Boosters:
+    return Boosters(FEATURE_NAMES["warm"], texts("warm"))
 
 
-@pytest.mark.parametrize("size", [1, 2, 32, 33, 1200])
-def test_predictions_are_those_of_lightgbm_to_the_last_bit(
-    text: bytes, expected: list[float], size: int
-) -> None:
-    booster = Booster(text)
+@pytest.mark.parametrize("size", [1, 2, FEW_ROWS, FEW_ROWS + 1, 600])
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_predictions_are_those_of_lightgbm_to_the_last_bit(context: Context, size: int) -> None:
+    boosters = Boosters(FEATURE_NAMES[context], texts(context))
+    names, rows = ENTRIES[context].files(), ROWS[context]
     found = [
-        value
-        for start in range(0, len(ROWS), size)
-        for value in booster.predict(ROWS[start : start + size])
+        values
+        for start in range(0, len(rows), size)
+        for values in boosters.predict(names, rows[start : start + size])
     ]
-    assert found == expected
+    assert found == expected(context, names)
 
 
-def test_the_rows_hold_missing_values() -> None:
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_rows_hold_missing_values(context: Context) -> None:
     """The comparison above also covers them."""
-    assert any(math.isnan(value) for row in ROWS for value in row)
+    assert any(math.isnan(value) for row in ROWS[context] for value in row)
 
 
-def test_threads_share_a_booster(text: bytes, expected: list[float]) -> None:
-    booster = Booster(text)
-    found: dict[int, list[float]] = {}
+@pytest.mark.parametrize("size", [1, FEW_ROWS + 1])
+@pytest.mark.parametrize("names", [["warm.lgb"], WARM_NAMES[::-1], ["warm.lgb", "warm.lgb"]])
+def test_the_named_models_answer_in_the_order_named(
+    warm: Boosters, names: list[str], size: int
+) -> None:
+    assert warm.predict(names, ROWS["warm"][:size]) == expected("warm", names)[:size]
+
+
+def test_threads_share_the_boosters(warm: Boosters) -> None:
+    found: dict[int, list[tuple[float, ...]]] = {}
 
     def predict(number: int) -> None:
-        found[number] = [booster.predict([row])[0] for row in ROWS]
+        found[number] = [warm.predict(WARM_NAMES, [row])[0] for row in ROWS["warm"]]
 
     threads = [threading.Thread(target=predict, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == dict.fromkeys(range(4), expected)
+    assert found == dict.fromkeys(range(4), expected("warm", WARM_NAMES))
 
 
-def test_the_model_is_freed_after_its_last_user(text: bytes) -> None:
-    booster = Booster(text)
-    booster.predict(ROWS[:1])
-    handle = weakref.ref(booster._handle)
-    del booster
+def test_the_models_are_freed_after_their_last_user() -> None:
+    boosters = Boosters(FEATURE_NAMES["warm"], texts("warm"))
+    boosters.predict(WARM_NAMES, ROWS["warm"][:1])
+    handles = [weakref.ref(handle) for handle in boosters._handles.values()]
+    assert len(handles) == len(WARM_NAMES)
+    del boosters
     gc.collect()
-    assert handle() is None
+    assert [handle() for handle in handles] == [None] * len(handles)
 
 
-def test_it_knows_its_features(text: bytes) -> None:
-    assert Booster(text).feature_names == FEATURE_NAMES
+def test_models_of_other_features_are_refused() -> None:
+    both = {**texts("warm"), "cold.lgb": texts("cold")["cold.lgb"]}
+    with pytest.raises(BoosterError, match=r"cold\.lgb has the features .'lap_number'.* this "):
+        Boosters(FEATURE_NAMES["warm"], both)
 
 
-def test_no_rows_give_no_predictions(text: bytes) -> None:
-    assert Booster(text).predict([]) == []
+@pytest.mark.parametrize("names", [[], WARM_NAMES])
+def test_no_rows_give_no_predictions(warm: Boosters, names: list[str]) -> None:
+    assert warm.predict(names, []) == []
 
 
-@pytest.mark.parametrize("count", [1, 40])
-def test_a_row_of_another_width_is_refused(text: bytes, count: int) -> None:
-    with pytest.raises(BoosterError, match="a row has 2 values, the model 13 features"):
-        Booster(text).predict([(1.0, 2.0)] * count)
+@pytest.mark.parametrize("count", [1, FEW_ROWS + 1])
+def test_a_row_of_another_width_is_refused(warm: Boosters, count: int) -> None:
+    rows = [*ROWS["warm"][: count - 1], (1.0, 2.0)]
+    with pytest.raises(BoosterError, match="a row has 2 values, the model 33 features"):
+        warm.predict(WARM_NAMES, rows)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +116,7 @@ def test_a_row_of_another_width_is_refused(text: bytes, count: int) -> None:
         lambda text: text[:2000],
         lambda text: text[: text.index(b"\nTree=3")] + b"\nend of trees\n",
         lambda text: text[: text.index(b"\nTree=3") + 200] + b"\nend of trees\n",
-        lambda text: text[:5000] + text[5100:],
+        lambda text: text.replace(text[text.index(b"threshold=") :][:60], b"threshold="),
         lambda text: text.replace(b"leaf_value=", b"leaf_value=x", 3),
         lambda text: text[:3000] + b"\0" + text[3001:],
     ],
@@ -99,5 +125,5 @@ def test_a_row_of_another_width_is_refused(text: bytes, count: int) -> None:
 def test_a_damaged_model_is_an_error_and_not_the_end_of_the_process(
     text: bytes, damage: Callable[[bytes], bytes]
 ) -> None:
-    with pytest.raises(BoosterError):
-        Booster(damage(text))
+    with pytest.raises(BoosterError, match="bad: "):
+        Boosters(FEATURE_NAMES["cold"], {"good": text, "bad": damage(text)})

@@ -1,26 +1,47 @@
 """The model follows the registry's alias, and the last good one outlives every fault."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from f1pa_api.features import build
+from f1pa_api.features.rows import CONTEXTS
 from f1pa_api.model import Model
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore, ModelUnavailableError
+from f1pa_api.prediction import predict_laps
 from f1pa_api.registry import Registry
-from f1pa_api.schemas.artefact import MODEL_FILE
+from f1pa_api.schemas.artefact import ARTEFACT_FILE, REFERENCE_FILE
 from tests.api import artefacts
-from tests.api.artefacts import ENCODERS, artefact_files
+from tests.api.artefacts import ENTRIES, MODEL_FILES, artefact_files
 from tests.api.conftest import NOWHERE, eventually
 from tests.api.gate import Gate
 from tests.api.registry_server import RegistryServer
 
 NAME, ALIAS = "f1pa-lap-time", "champion"
-ROW = build(artefacts.random_laps(1, seed=3)[0], ENCODERS).values
+LAPS = artefacts.random_laps(4, seed=3)
+POINT_FILE = "warm.lgb"
+# What a build wrote whose artefacts had one model.
+FORMAT_1 = {
+    ARTEFACT_FILE: json.dumps(
+        {
+            "format": 1,
+            "model_family": "lightgbm",
+            "strategy": "test",
+            "run_name": "old",
+            "run_id": "old",
+            "feature_names": ["lap_number"],
+            "encoders": {"circuits": [], "drivers": [], "latest_year": 2025},
+            "metrics": {"test_mae": 1.0},
+            "data_fingerprint": "0" * 64,
+            "sha256": {"model.lgb": "0" * 64},
+        }
+    ).encode(),
+    "model.lgb": b"tree",
+}
 Opened = AbstractContextManager[ModelStore]
 
 
@@ -59,15 +80,30 @@ def serves(store: ModelStore, version: str, source: str = "mlflow") -> Callable[
     return holds
 
 
+def predicts_like(model: Model, seed: int) -> bool:
+    """Whether these are the seconds of LightGBM itself, cold and warm."""
+    predictions = predict_laps(model, LAPS, 0.8)
+    assert {prediction.context for prediction in predictions} == set(CONTEXTS)
+    return [each.seconds for each in predictions] == [artefacts.seconds(lap, seed) for lap in LAPS]
+
+
 def test_the_version_of_the_alias_serves(
     registry: RegistryServer, opened: Callable[[str], Opened]
 ) -> None:
     registry.promote("3", artefact_files(1))
     with opened(registry.url) as store:
         eventually(serves(store, "3"))
-        expected = float(artefacts.booster(1).predict([ROW])[0])
-        assert store.current().booster.predict([ROW]) == [expected]
+        assert predicts_like(store.current(), 1)
         assert store.mlflow_connected
+
+
+def test_only_the_files_that_serving_needs_are_fetched_each_once(
+    registry: RegistryServer, opened: Callable[[str], Opened]
+) -> None:
+    registry.promote("3", {**artefact_files(1), REFERENCE_FILE: b"for the drift"})
+    with opened(registry.url) as store:
+        eventually(serves(store, "3"))
+    assert registry.requests == {f"download {name}": 1 for name in [ARTEFACT_FILE, *MODEL_FILES]}
 
 
 def test_a_promotion_is_followed(registry: RegistryServer, opened: Callable[[str], Opened]) -> None:
@@ -76,8 +112,7 @@ def test_a_promotion_is_followed(registry: RegistryServer, opened: Callable[[str
         eventually(serves(store, "3"))
         registry.promote("4", artefact_files(2))
         eventually(serves(store, "4"))
-        expected = float(artefacts.booster(2).predict([ROW])[0])
-        assert store.current().booster.predict([ROW]) == [expected]
+        assert predicts_like(store.current(), 2)
 
 
 def test_a_step_back_is_followed_without_a_download(
@@ -90,7 +125,7 @@ def test_a_step_back_is_followed_without_a_download(
         eventually(serves(store, "4"))
         registry.aliases[ALIAS] = "3"
         eventually(serves(store, "3"))
-    assert registry.requests[f"download {MODEL_FILE}"] == 2
+    assert registry.requests[f"download {POINT_FILE}"] == 2
 
 
 def test_stores_that_start_together_download_once(
@@ -100,7 +135,7 @@ def test_stores_that_start_together_download_once(
     with opened(registry.url) as one, opened(registry.url) as two:
         eventually(serves(one, "3"))
         eventually(serves(two, "3"))
-    assert registry.requests[f"download {MODEL_FILE}"] == 1
+    assert registry.requests[f"download {POINT_FILE}"] == 1
 
 
 def test_a_missing_alias_is_an_answer_but_no_model(
@@ -157,19 +192,35 @@ def test_a_registry_that_goes_away_and_comes_back_is_noticed(
         with RegistryServer(NAME, registry.port).running() as back:
             back.promote("3", artefact_files(1))
             eventually(serves(store, "3"))
-            assert back.requests[f"download {MODEL_FILE}"] == 0
+            assert back.requests[f"download {POINT_FILE}"] == 0
+
+
+def outside() -> dict[str, object]:
+    """The cold model lies where another version's is."""
+    point = "../3/cold.lgb"
+    digest = hashlib.sha256(artefact_files(1)["cold.lgb"]).hexdigest()
+    entry = ENTRIES["cold"].model_copy(update={"point": point})
+    digests = {name: hashlib.sha256(text).hexdigest() for name, text in artefact_files(2).items()}
+    return {"contexts": {**ENTRIES, "cold": entry}, "sha256": {**digests, point: digest}}
 
 
 @pytest.mark.parametrize(
     "files",
     [
-        {**artefact_files(2), MODEL_FILE: artefact_files(1)[MODEL_FILE]},
-        {**artefact_files(2), "artefact.json": b"{}"},
-        artefact_files(2, feature_names=("lap_number",)),
+        *({**artefact_files(2), name: artefact_files(1)[name]} for name in MODEL_FILES),
+        {**artefact_files(2), ARTEFACT_FILE: b"{}"},
+        {**artefact_files(2), ARTEFACT_FILE: b"no JSON"},
+        artefact_files(2, contexts={"warm": ENTRIES["warm"]}),
+        artefact_files(2, **outside()),
         artefact_files(2, sha256={}),
-        artefact_files(2, format=2),
+        artefact_files(2, format=3),
+        FORMAT_1,
     ],
-    ids=["other model", "empty artefact", "other features", "no digest", "newer format"],
+    ids=[
+        *(f"other {name}" for name in MODEL_FILES),
+        *("empty artefact", "no artefact", "no cold model", "outside", "no digest"),
+        *("newer format", "older format"),
+    ],
 )
 def test_a_version_that_does_not_fit_is_refused_and_the_old_one_stays(
     registry: RegistryServer,
@@ -193,26 +244,97 @@ def test_a_model_of_other_features_is_refused(
     registry: RegistryServer, opened: Callable[[str], Opened], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Even when artefact.json claims the right ones."""
-    text = artefacts.booster(1, ("speed", "grip")).model_to_string().encode()
-    files = artefact_files(1, sha256={MODEL_FILE: hashlib.sha256(text).hexdigest()})
-    registry.promote("1", {**files, MODEL_FILE: text})
+    text = artefact_files(1)["cold.lgb"]
+    digests = {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in {**artefact_files(1), POINT_FILE: text}.items()
+    }
+    registry.promote("1", {**artefact_files(1, sha256=digests), POINT_FILE: text})
     with opened(registry.url) as store:
-        eventually(lambda: "has the features ('speed', 'grip')" in caplog.text)
+        eventually(lambda: f"{POINT_FILE} has the features ('lap_number', " in caplog.text)
         assert not store.loaded
 
 
-def test_damage_in_the_cache_is_mended_from_the_registry(
-    registry: RegistryServer, opened: Callable[[str], Opened], tmp_path: Path
+def test_a_version_that_says_it_does_not_fit_costs_no_download_of_its_models(
+    registry: RegistryServer, opened: Callable[[str], Opened], caplog: pytest.LogCaptureFixture
 ) -> None:
+    registry.promote("1", FORMAT_1)
+    with opened(registry.url) as store:
+        eventually(lambda: "version 1 can't be used: artefact.json: format" in caplog.text)
+        assert not store.loaded
+    assert registry.requests == {f"download {ARTEFACT_FILE}": 1}
+
+
+def test_a_version_is_not_served_before_all_its_files_are_there(
+    registry: RegistryServer,
+    opened: Callable[[str], Opened],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    files = artefact_files(1)
+    missing = files.pop(MODEL_FILES[-1])
+    registry.promote("3", files)
+    with opened(registry.url) as store:
+        eventually(lambda: "version 3 can't be fetched" in caplog.text)
+        assert not store.loaded
+        assert not (tmp_path / "models" / NAME / "3").exists()
+        files[MODEL_FILES[-1]] = missing
+        eventually(serves(store, "3"))
+
+
+def put_in_the_cache(tmp_path: Path, version: str, files: dict[str, bytes]) -> Path:
+    folder = tmp_path / "models" / NAME / version
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink], ids=["cut", "missing"])
+@pytest.mark.parametrize("name", [ARTEFACT_FILE, "cold.lgb", "warm-error.lgb"])
+def test_damage_in_the_cache_is_mended_from_the_registry(
+    registry: RegistryServer,
+    opened: Callable[[str], Opened],
+    tmp_path: Path,
+    published: list[Model | None],
+    name: str,
+    damage: Callable[[Path], None],
+) -> None:
+    folder = put_in_the_cache(tmp_path, "3", artefact_files(1))
+    damage(folder / name)
     registry.promote("3", artefact_files(1))
     with opened(registry.url) as store:
         eventually(serves(store, "3"))
-    damaged = tmp_path / "models" / NAME / "3" / MODEL_FILE
-    damaged.write_bytes(damaged.read_bytes()[:1000])
+    assert [model and model.info.source for model in published] == [None, "mlflow"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == artefact_files(1)
+    assert list(folder.parent.glob(".partial*")) == []
+
+
+def test_a_cached_version_of_an_older_build_is_replaced(
+    registry: RegistryServer,
+    opened: Callable[[str], Opened],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = put_in_the_cache(tmp_path, "3", FORMAT_1)
+    registry.promote("3", artefact_files(1))
     with opened(registry.url) as store:
         eventually(serves(store, "3"))
-    assert damaged.read_bytes() == artefact_files(1)[MODEL_FILE]
-    assert [path.name for path in damaged.parents[1].glob(".partial*")] == []
+    assert "cached model version 3 is not used: artefact.json: format" in caplog.text
+    assert {path.name for path in folder.iterdir()} == set(artefact_files(1))
+
+
+def test_a_cached_version_of_an_older_build_is_passed_over(
+    opened: Callable[[str], Opened], tmp_path: Path
+) -> None:
+    put_in_the_cache(tmp_path, "9", FORMAT_1)
+    put_in_the_cache(tmp_path, "3", artefact_files(1))
+    with opened(NOWHERE) as store:
+        assert serves(store, "3", "local")()
 
 
 def test_a_request_keeps_the_model_it_began_with(
@@ -224,8 +346,7 @@ def test_a_request_keeps_the_model_it_began_with(
         began_with = store.current()
         registry.promote("4", artefact_files(2))
         eventually(serves(store, "4"))
-        expected = float(artefacts.booster(1).predict([ROW])[0])
-        assert began_with.booster.predict([ROW]) == [expected]
+        assert predicts_like(began_with, 1)
 
 
 def test_each_change_is_published_once(

@@ -10,12 +10,10 @@ from flask.testing import FlaskClient
 
 from f1pa_api import services as services_module
 from f1pa_api.application import create_app
-from f1pa_api.features import build
 from f1pa_api.schemas.requests import LapFeatures
 from f1pa_api.settings import Settings
 from tests.api import artefacts
 from tests.api.artefacts import (
-    ENCODERS,
     ESTIMATED_CIRCUIT,
     LAP,
     METRICS,
@@ -37,9 +35,7 @@ MODEL_INFO = {
 
 def lap_seconds(**changes: int | float) -> float:
     """What the test's model says of LAP with `changes`, by LightGBM itself."""
-    row = build(LapFeatures.model_validate({**LAP, **changes}), ENCODERS)
-    seconds: float = artefacts.booster(1).predict([row.values])[0] * row.reference_seconds
-    return round(seconds, 3)
+    return round(artefacts.seconds(LapFeatures.model_validate({**LAP, **changes})), 3)
 
 
 def predict_lap(client: FlaskClient, **changes: int | float) -> dict[str, Any]:

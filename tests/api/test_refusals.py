@@ -1,6 +1,7 @@
 """What is wrong with a request is a 4xx that names it, never a 500."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -52,9 +53,44 @@ BAD_LAPS = [
     (text(year="1949"), "year"),
     (text(circuit_avg_laptime="59"), "circuit_avg_laptime"),
     (text(driver_perf_score="31"), "driver_perf_score"),
+    (text(compound='""'), "compound"),
+    (text(compound=json.dumps("x" * 21)), "compound"),
+    (text(tyre_age="1.5"), "tyre_age"),
+    (text(stint_lap="0"), "stint_lap"),
+    (text(rainfall="1"), "rainfall"),
+    (text(track_status='"3"'), "track_status"),
+    (text(track_status="1"), "track_status"),
+    (text(pit_in_planned='"yes"'), "pit_in_planned"),
+    (text(total_laps="201"), "total_laps"),
+    (text(total_laps="11"), "total_laps"),
+    (text(field_recent_median="29.9"), "field_recent_median"),
+    (text(session_key="0"), "session_key"),
+    (text(previous_laps="{}"), "previous_laps"),
+    (text(previous_laps="null"), "previous_laps"),
     (text(nonsense="1"), "nonsense"),
     (without("driver_number"), "driver_number"),
     (without("pres"), "pres"),
+]
+BAD_PREVIOUS_LAPS = [
+    ([{"lap_number": 12}], "0.lap_number"),
+    ([{"lap_number": 13}], "0.lap_number"),
+    ([{"lap_number": 3}, {"lap_number": 4}, {"lap_number": 4}], "2.lap_number"),
+    ([{"lap_number": 3}, {"lap_number": 2}, {"lap_number": 4}], "1.lap_number"),
+    ([{"lap_number": 0}], "0.lap_number"),
+    ([{}], "0.lap_number"),
+    ([{"lap_number": 3}, {"lap_number": 4, "lap_duration": 29.9}], "1.lap_duration"),
+    ([{"lap_number": 3, "lap_duration": 14_401}], "0.lap_duration"),
+    ([{"lap_number": 3, "lap_duration": -90}], "0.lap_duration"),
+    ([{"lap_number": 3, "lap_duration": math.nan}], "0.lap_duration"),
+    ([{"lap_number": 3, "lap_duration": math.inf}], "0.lap_duration"),
+    ([{"lap_number": 3, "is_pit_in_lap": 0}], "0.is_pit_in_lap"),
+    ([{"lap_number": 3, "track_status": "18"}], "0.track_status"),
+    ([{"lap_number": 3, "compound": "x" * 21}], "0.compound"),
+    ([{"lap_number": 3, "tyre_age": -2}], "0.tyre_age"),
+    ([{"lap_number": 3, "st_speed": 451}], "0.st_speed"),
+    ([{"lap_number": 3, "speed": 300}], "0.speed"),
+    ([{"lap_number": 3}, None], "1"),
+    ([[3, 90.5]], "0"),
 ]
 BAD_BODIES = [
     ("", "body"),
@@ -104,6 +140,47 @@ def test_a_lap_that_can_not_be_is_refused_by_name(
     assert fields(answer) == [f"features.{field}"]
     answer = post(client, "/predict/batch", f'{{"features": [{text()}, {lap}]}}')
     assert fields(answer) == [f"features.1.{field}"]
+
+
+@pytest.mark.parametrize(("previous", "field"), BAD_PREVIOUS_LAPS)
+def test_laps_before_that_can_not_be_are_refused_by_name(
+    client: FlaskClient, previous: list[Any], field: str
+) -> None:
+    lap = text(previous_laps=json.dumps(previous))
+    answer = post(client, "/predict/lap", f'{{"features": {lap}}}')
+    assert fields(answer) == [f"features.previous_laps.{field}"]
+    answer = post(client, "/predict/batch", f'{{"features": [{text()}, {lap}]}}')
+    assert fields(answer) == [f"features.1.previous_laps.{field}"]
+
+
+def test_more_than_a_hundred_laps_before_are_refused(client: FlaskClient) -> None:
+    previous = [{"lap_number": number} for number in range(1, 102)]
+    for count, status in ((100, 200), (101, 422)):
+        lap = text(lap_number="150", previous_laps=json.dumps(previous[:count]))
+        answer = post(client, "/predict/lap", f'{{"features": {lap}}}')
+        assert answer.status_code == status
+    assert fields(answer) == ["features.previous_laps"]
+
+
+def test_every_lap_out_of_place_is_named_and_told_why(client: FlaskClient) -> None:
+    lap = text(previous_laps='[{"lap_number": 5}, {"lap_number": 5}, {"lap_number": 12}]')
+    answer = post(client, "/predict/lap", f'{{"features": {lap}}}')
+    assert refused(answer)["fields"] == [
+        {
+            "field": "features.previous_laps.1.lap_number",
+            "message": "Input should follow the entry before, lap 5",
+        },
+        {
+            "field": "features.previous_laps.2.lap_number",
+            "message": "Input should come before lap 12",
+        },
+    ]
+
+
+def test_a_race_shorter_than_the_lap_is_told_so(client: FlaskClient) -> None:
+    answer = post(client, "/predict/lap", f'{{"features": {text(total_laps="11")}}}')
+    [problem] = refused(answer)["fields"]
+    assert problem["message"] == "Input should be at least lap_number, 12"
 
 
 @pytest.mark.parametrize("path", ROUTES)

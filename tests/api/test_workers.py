@@ -15,9 +15,10 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from deploy.embedded import postgres
+from f1pa_api.schemas.requests import LapFeatures
 from pipeline.schema import migrate
 from tests.api import artefacts, recorded
-from tests.api.artefacts import LAP, artefact_files
+from tests.api.artefacts import LAP, WARM_LAP, artefact_files
 from tests.api.conftest import credentials, eventually
 from tests.api.registry_server import RegistryServer
 from tests.api.server import ApiServer, api_server
@@ -82,6 +83,14 @@ def test_metrics_are_the_sum_over_the_workers(api: ApiServer) -> None:
     assert api.value("http_request_duration_seconds_count", **http) == sent
 
 
+def test_what_can_be_counted_is_there_at_0_from_the_start(api: ApiServer) -> None:
+    for context in ("cold", "warm"):
+        assert api.value("f1pa_predictions_by_context_total", context=context) == 0
+    for fallback in ("unknown_compound", "unknown_session", "session_unavailable"):
+        assert api.value("f1pa_prediction_fallbacks_total", fallback=fallback) == 0
+    assert api.value("f1pa_db_query_duration_seconds_count", query_type="session_laps") == 0
+
+
 def test_a_killed_worker_s_gauges_go_and_its_counts_stay(api: ApiServer) -> None:
     for _ in range(20):
         api.request("/predict/lap", BODY)
@@ -96,20 +105,15 @@ def test_a_killed_worker_s_gauges_go_and_its_counts_stay(api: ApiServer) -> None
 
 def test_a_promotion_under_load_fails_no_request(api: ApiServer, registry: RegistryServer) -> None:
     """Each answer is also the one of the version that it names."""
-    row = artefacts.build(artefacts.LapFeatures.model_validate(LAP), artefacts.ENCODERS)
-    expected = {
-        str(version): round(
-            float(artefacts.booster(version).predict([row.values])[0]) * row.reference_seconds, 3
-        )
-        for version in (1, 2, 3)
-    }
+    lap = LapFeatures.model_validate(WARM_LAP)
+    expected = {str(seed): round(artefacts.seconds(lap, seed), 3) for seed in (1, 2, 3)}
     stop = threading.Event()
     answers: list[tuple[int, str, float]] = []
 
     def load() -> None:
         connection = api.connect()
         while not stop.is_set():
-            answer = api.request("/predict/lap", BODY, connection=connection)
+            answer = api.request("/predict/lap", {"features": WARM_LAP}, connection=connection)
             content = answer.content
             version = content["model_info"]["model_version"]
             answers.append((answer.status, version, content["lap_duration_seconds"]))
@@ -127,7 +131,7 @@ def test_a_promotion_under_load_fails_no_request(api: ApiServer, registry: Regis
     assert {status for status, _, _ in answers} == {200}
     assert {version for _, version, _ in answers} == {"1", "2", "3"}
     assert {(version, seconds) for _, version, seconds in answers} == set(expected.items())
-    assert registry.requests["download model.lgb"] == 3, "once for both workers"
+    assert registry.requests["download warm.lgb"] == 3, "once for both workers"
     info = {"family": "lightgbm", "alias": "champion"}
     assert api.value("f1pa_model_info", **info, version="3", run_id="run3") == 1
     assert api.value("f1pa_model_info", **info, version="1", run_id="run1") == 0
@@ -162,6 +166,7 @@ def test_a_stopped_database_is_told_quickly_while_predictions_go_on(
     tmp_path: Path, registry: RegistryServer
 ) -> None:
     """A PostgreSQL that is really stopped, and started again."""
+    of_session = {"features": {**LAP, "session_key": 200}}
     folder, port = tmp_path / "postgres", free_port()
     folder.mkdir()
     tmp_path.chmod(0o755)
@@ -184,7 +189,9 @@ def test_a_stopped_database_is_told_quickly_while_predictions_go_on(
                 assert (answer.status, time.monotonic() - started < 0.5) == (503, True)
                 assert answer.content["error"] == "database_unavailable"
                 assert int(answer.headers["Retry-After"]) > 0
-                assert api.request("/predict/lap", BODY).status == 200
+                predicted = api.request("/predict/lap", of_session)
+                assert (predicted.status, len(predicted.content["warnings"])) == (200, 1)
+                assert time.monotonic() - started < 0.5
             assert api.request("/health/ready").status == 200
             eventually(lambda: api.request("/health").content["database_connected"] is False)
 
@@ -237,7 +244,8 @@ def test_a_wrong_setting_is_one_line_and_the_end(tmp_path: Path) -> None:
 def test_a_worker_stays_light(api: ApiServer) -> None:
     """After a prediction, none of the big libraries is mapped, and the memory is bounded."""
     for _ in range(20):
-        assert api.request("/predict/batch", {"features": [LAP] * 100}).status == 200
+        laps = [LAP, WARM_LAP] * 50
+        assert api.request("/predict/batch", {"features": laps}).status == 200
     for worker in api.workers():
         mapped = {region.path for region in worker.memory_maps()}
         heavy = [path for path in mapped if re.search(r"/(numpy|pandas|scipy|sklearn)/", path)]

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,15 +20,15 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.strip().splitlines()
 ]
-PREDICT = next(line for line in COMMANDS if line.startswith("curl"))
+PREDICT, PREDICT_WARM = (line for line in COMMANDS if line.startswith("curl"))
 ANSWER = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
 # Run by the fixtures, by tests of their own below, and on a stack of few races (test_failures).
-APART = {"make up", "make traffic", "make test", "make down", PREDICT}
-ON_FEW_RACES = {"make train", "make up DATASET=laps.csv.gz"}
+APART = {"make up", "make traffic", "make test", "make down", PREDICT, PREDICT_WARM}
+ON_FEW_RACES = {"make train", "make evaluate", "make up DATASET=laps.csv.gz"}
 
 
-def answered(stack: EmbeddedStack) -> dict[str, object]:
-    done = stack.shell(PREDICT.replace("localhost:8000", f"127.0.0.1:{stack.ports['api']}"))
+def answered(stack: EmbeddedStack, command: str = PREDICT) -> dict[str, Any]:
+    done = stack.shell(command.replace("localhost:8000", f"127.0.0.1:{stack.ports['api']}"))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -47,6 +48,18 @@ def test_the_prediction_is_the_one_shown(running_stack: EmbeddedStack) -> None:
     assert answer["model_info"]["test_mae"] == pytest.approx(
         ANSWER["model_info"]["test_mae"], abs=0.05
     )
+
+
+def test_a_lap_with_laps_before_it_is_answered_as_told(running_stack: EmbeddedStack) -> None:
+    answer = answered(running_stack, PREDICT_WARM)
+    shown = re.search(r"answers ([\d.]+) s with the interval ([\d.]+) to ([\d.]+) s", README)
+    assert shown is not None
+    seconds, lower, upper = map(float, shown.groups())
+    assert answer["context"] == "warm"
+    assert answer["lap_duration_seconds"] == pytest.approx(seconds, abs=0.5)
+    assert answer["interval"]["lower"] == pytest.approx(lower, abs=0.5)
+    assert answer["interval"]["upper"] == pytest.approx(upper, abs=0.5)
+    assert answer["expected_error_seconds"] > 0
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in APART | ON_FEW_RACES])

@@ -1,5 +1,7 @@
 """Small lap tables for the tests."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from pipeline.laps import conform
@@ -22,6 +24,15 @@ CIRCUIT = {
 def lap_row(**cells: str) -> dict[str, str]:
     """A lap of the 2024 British Grand Prix as text, with the given cells instead."""
     return REQUIRED | {"lap_duration": "93.219"} | CIRCUIT | cells
+
+
+def race_rows(times: Mapping[int, Sequence[float]], **cells: str) -> list[dict[str, str]]:
+    """Green laps by driver number, in seconds, from lap 2 on: lap 1 is nobody's clean one."""
+    return [
+        lap_row(driver_number=str(number), lap_number=str(lap), lap_duration=str(time), **cells)
+        for number, driven in times.items()
+        for lap, time in enumerate(driven, start=2)
+    ]
 
 
 def lap_frame(*rows: dict[str, str]) -> pd.DataFrame:

@@ -1,14 +1,15 @@
-"""Which recorded laps a model learns from, and what their missing speeds stand for."""
+"""Which recorded laps count as what, and what their missing speeds stand for."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from pipeline.cleaning import decode_unchanged_speeds, model_rows
-from tests.pipeline.lap_rows import lap_frame, lap_row
+from pipeline.cleaning import decode_unchanged_speeds, known_speeds, prepared
+from tests.pipeline.lap_rows import lap_frame, lap_row, race_rows
 
-
-def laps_of_one_race(count: int) -> list[dict[str, str]]:
-    """Lap n takes 90 + n seconds."""
-    return [lap_row(lap_number=str(n), lap_duration=str(90 + n)) for n in range(1, count + 1)]
+POPULATIONS = ["clean", "c1", "c2", "trainable"]
+# A hundred clean laps of 80 to 100 s, most of them of 90 s, by one driver.
+FIELD = race_rows({1: [*np.linspace(80, 90, 40), *[90.0] * 20, *np.linspace(90, 100, 40)]})
 
 
 def speeds(laps: pd.DataFrame, name: str) -> list[float | None]:
@@ -61,61 +62,131 @@ def test_a_missing_speed_at_the_second_intermediate_stays_unknown() -> None:
     assert speeds(decode_unchanged_speeds(laps), "i2_speed") == [260, None]
 
 
-def test_laps_without_a_time_and_laps_out_of_the_pits_are_left_out() -> None:
-    laps = lap_frame(
-        lap_row(lap_number="1", is_pit_out_lap="true"),
-        lap_row(lap_number="2", lap_duration=""),
-        lap_row(lap_number="3", is_pit_out_lap="false"),
-        lap_row(lap_number="4", is_pit_out_lap=""),
-        lap_row(lap_number="5", is_pit_in_lap="true"),
-    )
-    assert list(model_rows(laps)["lap_number"]) == [3, 4, 5]
+def populations(**cells: str) -> list[str]:
+    """Those that a lap of 90 s belongs to which is like FIELD's but for `cells`."""
+    one = lap_row(**{"driver_number": "44", "lap_number": "20", "lap_duration": "90", **cells})
+    laps = prepared(lap_frame(*FIELD, one)).set_index("driver_number")
+    return [name for name in POPULATIONS if laps.at[44, name]]
 
 
-def test_the_slowest_and_fastest_hundredth_of_a_session_are_left_out() -> None:
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({}, ["clean", "c1", "c2", "trainable"]),
+        ({"track_status": "1"}, ["clean", "c1", "c2", "trainable"]),
+        ({"track_status": ""}, ["clean", "c1", "c2", "trainable"]),
+        ({"track_status": "12"}, ["c1", "trainable"]),
+        ({"track_status": "4"}, ["c1", "trainable"]),
+        ({"is_pit_in_lap": "true"}, ["c1", "trainable"]),
+        ({"is_pit_in_lap": "false"}, ["clean", "c1", "c2", "trainable"]),
+        ({"is_pit_in_lap": ""}, ["clean", "c1", "c2", "trainable"]),
+        ({"is_pit_out_lap": "true"}, ["trainable"]),
+        ({"is_pit_out_lap": "false"}, ["clean", "c1", "c2", "trainable"]),
+        ({"is_pit_out_lap": ""}, ["clean", "c1", "c2", "trainable"]),
+        ({"lap_number": "1"}, ["c1", "trainable"]),
+        ({"lap_duration": ""}, []),
+    ],
+)
+def test_what_is_known_of_a_lap_decides_what_it_is_used_for(
+    cells: dict[str, str], expected: list[str]
+) -> None:
+    assert populations(**cells) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        # Under the 1 % quantile: a time that was not driven there.
+        ("60", ["clean", "c2"]),
+        ("98.9", ["clean", "c1", "c2", "trainable"]),
+        ("99.1", ["clean", "c1", "trainable"]),
+        ("130", ["clean"]),
+    ],
+)
+def test_a_green_laps_time_is_held_against_the_race(seconds: str, expected: list[str]) -> None:
+    assert populations(lap_duration=seconds) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [("143.9", ["trainable"]), ("144.1", [])])
+def test_a_lap_out_of_the_pits_may_take_1_6_green_laps(seconds: str, expected: list[str]) -> None:
+    assert populations(lap_duration=seconds, is_pit_out_lap="true") == expected
+
+
+def test_c1_goes_from_the_1_to_the_99_percent_quantile_of_the_session() -> None:
     # Of 201 laps of 91..291 s the 1 % quantile is 93 s and the 99 % one 289 s.
-    times = model_rows(
-        lap_frame(
-            *laps_of_one_race(200), lap_row(lap_number="1", driver_number="1", lap_duration="291")
-        )
-    )["lap_duration"]
-    assert (times.min(), times.max()) == (93, 289)
-    assert len(times) == 197
-
-
-def test_each_session_has_quantiles_of_its_own() -> None:
-    slow = [cells | {"session_key": "7", "lap_duration": "150"} for cells in laps_of_one_race(50)]
-    rows = model_rows(lap_frame(*laps_of_one_race(50), *slow))
-    assert dict(rows.groupby("session_key").size()) == {7: 50, 9558: 48}
-
-
-def test_a_speed_of_a_lap_that_is_left_out_still_decodes_the_next_ones() -> None:
-    laps = lap_frame(
-        lap_row(lap_number="1", is_pit_out_lap="true", st_speed="305"), lap_row(lap_number="2")
+    laps = prepared(
+        lap_frame(*race_rows({1: range(91, 241), 44: range(241, 292)}, session_key="7"))
     )
-    assert speeds(model_rows(laps), "st_speed") == [305]
+    times = laps["lap_duration"][laps["c1"]]
+    assert sorted(times) == list(range(93, 290))
 
 
-def test_weather_has_the_names_of_requests_and_the_index_is_fresh() -> None:
-    rows = model_rows(
+def test_laps_out_of_the_pits_move_no_quantile() -> None:
+    stops = race_rows({63: [20.0] * 30}, is_pit_out_lap="true")
+    alone, with_stops = prepared(lap_frame(*FIELD)), prepared(lap_frame(*FIELD, *stops))
+    assert list(with_stops["c1"][:100]) == list(alone["c1"])
+    assert alone["c1"].sum() == 98
+
+
+def test_each_session_is_held_against_itself() -> None:
+    slow = race_rows({1: [150.0] * 50}, session_key="7")
+    fast = race_rows({1: [80.0] * 60, 44: [150.0] * 20}, session_key="8")
+    laps = prepared(lap_frame(*slow, *fast))
+    assert dict(laps.groupby("session_key")["c2"].sum()) == {7: 50, 8: 60}
+
+
+def test_a_race_without_a_clean_lap_can_tell_neither_c2_nor_laps_out_of_the_pits() -> None:
+    laps = prepared(
         lap_frame(
-            lap_row(lap_number="1", lap_duration=""),
-            lap_row(lap_number="2", air_temperature="21.5", humidity="40", pressure="1001.5"),
+            *race_rows({1: [90.0] * 5}, track_status="4"),
+            *race_rows({44: [95.0] * 5}, is_pit_out_lap="true"),
         )
     )
-    assert rows[["temp", "rhum", "pres"]].to_numpy().tolist() == [[21.5, 40, 1001.5]]
-    assert list(rows.index) == [0]
+    assert laps[POPULATIONS].sum().to_dict() == {"clean": 0, "c1": 5, "c2": 0, "trainable": 5}
+
+
+def test_populations_are_plain_booleans() -> None:
+    laps = prepared(lap_frame(*FIELD, lap_row(lap_duration="", track_status="")))
+    assert {str(laps[name].dtype) for name in POPULATIONS} == {"bool"}
+
+
+def test_every_lap_is_kept_in_order_with_a_fresh_index() -> None:
+    laps = prepared(
+        lap_frame(
+            lap_row(lap_number="2", lap_duration=""),
+            lap_row(lap_number="1"),
+            lap_row(lap_number="1", driver_number="4"),
+            lap_row(session_key="7"),
+        )
+    )
+    key = laps[["session_key", "driver_number", "lap_number"]].to_numpy().tolist()
+    assert key == [[7, 44, 1], [9558, 4, 1], [9558, 44, 1], [9558, 44, 2]]
+    assert list(laps.index) == [0, 1, 2, 3]
 
 
 def test_a_driver_is_the_acronym_or_year_and_number_where_there_is_none() -> None:
-    rows = model_rows(
+    laps = prepared(
         lap_frame(lap_row(driver_number="44", name_acronym="HAM"), lap_row(driver_number="98"))
     )
-    assert list(rows["driver"]) == ["HAM", "2024/98"]
+    assert list(laps["driver"]) == ["HAM", "2024/98"]
+
+
+def test_a_lap_that_is_used_for_nothing_still_decodes_the_speeds_of_the_next() -> None:
+    laps = prepared(
+        lap_frame(*FIELD, lap_row(lap_duration="", st_speed="305"), lap_row(lap_number="2"))
+    )
+    assert speeds(laps[laps["driver_number"] == 44], "st_speed") == [305, 305]
+
+
+def test_known_speeds_are_trap_first_and_second_intermediate() -> None:
+    laps = lap_frame(
+        lap_row(st_speed="310", i1_speed="280", i2_speed="260"), lap_row(lap_number="2")
+    )
+    np.testing.assert_array_equal(known_speeds(laps), [[310, 280, 260], [np.nan] * 3])
 
 
 def test_cleaning_leaves_its_input_alone() -> None:
     laps = lap_frame(lap_row(lap_number="2"), lap_row(lap_number="1", st_speed="310"))
     before = laps.copy()
-    model_rows(laps)
+    prepared(laps)
     pd.testing.assert_frame_equal(laps, before)

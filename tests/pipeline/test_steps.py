@@ -20,8 +20,9 @@ from pipeline.registry import Registry, RegistryError
 from pipeline.settings import PipelineSettings
 from pipeline.steps import StepError
 from tests.pipeline.lap_rows import lap_row
-from tests.pipeline.small_season import FEW_TREES, RACES, small_season, spoilt_season
-from tests.pipeline.test_registry import upload
+from tests.pipeline.registered import Stored
+from tests.pipeline.small_season import CARS, RACES, TEST_RACES, small_season, spoilt_season
+from tests.pipeline.test_registry import first_format
 
 mlflow_group = pytest.mark.xdist_group("mlflow")
 
@@ -39,7 +40,7 @@ class Desk:
             database_url=database_url,
             mlflow_url=mlflow_url,
             model_name=model_name,
-            trees=FEW_TREES.trees,
+            trees=5,
         )
         return cls(settings, Console(file=io.StringIO(), width=200))
 
@@ -92,15 +93,23 @@ def offline_desk(database_url: str) -> Desk:
     return Desk.at(database_url, "http://127.0.0.1:9", "nobody")
 
 
+def one_car(laps: pd.DataFrame) -> pd.DataFrame:
+    return laps[laps["driver_number"] == CARS[0]].reset_index(drop=True)
+
+
 @mlflow_group
-@pytest.mark.slow
 def test_bootstrap_does_what_is_not_done_and_nothing_twice(desk: Desk, tmp_path: Path) -> None:
-    laps = small_season()
+    laps = one_car(small_season())
     dataset = written(laps, tmp_path / "laps.csv")
     desk.bootstrap(dataset)
     assert desk.stored() == len(laps)
     assert desk.versions() == [desk.champion()] == ["1"]
-    assert f"laps: {len(laps):,} new, 0 changed, 0 as stored, 0 kept out" in desk.printed()
+    told = desk.printed()
+    assert f"laps: {len(laps):,} new, 0 changed, 0 as stored, 0 kept out" in told
+    assert "80 % intervals" in told
+    for shown in (*TEST_RACES, "latest races", "cross-validation by race"):
+        assert str(shown) in told
+    assert "model: version 1; it is champion now: there is no champion to compare with" in told
 
     desk.bootstrap(dataset)
     assert desk.versions() == ["1"]
@@ -109,55 +118,56 @@ def test_bootstrap_does_what_is_not_done_and_nothing_twice(desk: Desk, tmp_path:
     assert desk.versions() == ["1"]
     assert desk.stored() == len(laps)
 
-    more = laps[laps["session_key"] == RACES[0]].assign(session_key=7_777, meeting_key=7_777)
-    desk.bootstrap(written(pd.concat([laps, more]), tmp_path / "more.csv"))
-    assert desk.stored() == len(laps) + len(more)
-    assert desk.versions() == ["1", "2"]
-
-
-@mlflow_group
-@pytest.mark.slow
-def test_bootstrap_with_a_corrupt_dataset_changes_nothing(desk: Desk, tmp_path: Path) -> None:
-    dataset = written(small_season(), tmp_path / "laps.csv")
-    desk.bootstrap(dataset)
-    stored = desk.stored()
     corrupt = tmp_path / "corrupt.csv"
     corrupt.write_bytes(dataset.read_bytes()[:5000] + b"\xff\xfe\n")
     with pytest.raises(SourceError, match=r"^\S+corrupt.csv:\d+: is not UTF-8$"):
         desk.bootstrap(corrupt)
     with pytest.raises(SourceError, match=r"missing.csv: No such file"):
         desk.bootstrap(tmp_path / "missing.csv")
-    assert desk.stored() == stored
+    assert desk.stored() == len(laps)
     assert desk.versions() == [desk.champion()] == ["1"]
+
+    more = laps[laps["session_key"] == RACES[0]].assign(session_key=7_777, meeting_key=7_777)
+    desk.printed()
+    desk.bootstrap(written(pd.concat([laps, more]), tmp_path / "more.csv"))
+    assert desk.stored() == len(laps) + len(more)
+    assert desk.versions() == ["1", "2"]
+    assert " on 3 races that neither has seen; " in desk.printed()
 
 
 @mlflow_group
-@pytest.mark.slow
-def test_a_candidate_that_lost_is_not_trained_again(desk: Desk, tmp_path: Path) -> None:
-    desk.bootstrap(written(small_season(), tmp_path / "laps.csv"))
-    spoilt = written(spoilt_season(), tmp_path / "spoilt.csv")
+def test_a_candidate_that_lost_is_not_trained_again_and_wins_by_force_alone(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.bootstrap(written(one_car(small_season()), tmp_path / "laps.csv"))
+    spoilt = written(one_car(spoilt_season()), tmp_path / "spoilt.csv")
+    desk.printed()
     desk.bootstrap(spoilt)
     assert desk.versions() == ["1", "2"]
     assert desk.champion() == "1"
-    assert "the alias champion stays where it is" in desk.printed()
+    told = desk.printed()
+    assert "model: version 2, MAE " in told
+    assert " on 2 races that neither has seen; the alias champion stays where it is: " in told
+    assert "stays where it is: it is worse (p = 0.25) and knows no newer races\n" in told
     desk.bootstrap(spoilt)
     assert desk.versions() == ["1", "2"]
 
     model_steps.train(desk.settings, desk.console, force=True)
     assert desk.champion() == "3"
-    assert "it is champion now by --force, whatever the comparison says" in desk.printed()
+    because = "it is forced, although it is worse (p = 0.25) and knows no newer races"
+    assert f"; it is champion now: {because}\n" in desk.printed()
 
 
 @mlflow_group
-@pytest.mark.slow
 def test_a_champion_that_this_build_cannot_use_is_replaced(desk: Desk, tmp_path: Path) -> None:
-    dataset = written(small_season(), tmp_path / "laps.csv")
+    dataset = written(one_car(small_season()), tmp_path / "laps.csv")
     desk.bootstrap(dataset)
-    settings = desk.settings
-    upload(settings.mlflow_url, settings.model_name, "1", {ARTEFACT_FILE: b"{}"})
+    stored = Stored(desk.settings.mlflow_url, desk.settings.model_name, "1")
+    stored.write(ARTEFACT_FILE, first_format())
+    desk.printed()
     desk.bootstrap(dataset)
     assert desk.champion() == "2"
-    assert "no champion to compare with" in desk.printed()
+    assert "; it is champion now: there is no champion to compare with\n" in desk.printed()
 
 
 def test_bootstrap_without_a_dataset_loads_simulated_laps(offline_desk: Desk) -> None:
@@ -246,9 +256,18 @@ def test_recorded_laps_take_the_place_of_simulated_ones(offline_desk: Desk, tmp_
     assert offline_desk.stored() == 1
 
 
-def test_training_without_laps_says_what_to_do(offline_desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(model_steps.train, id="train"),
+        pytest.param(lambda s, c: model_steps.evaluate(s, c, None, None), id="evaluate"),
+    ],
+)
+def test_models_without_laps_say_what_to_do(
+    offline_desk: Desk, step: Callable[[PipelineSettings, Console], None]
+) -> None:
     with pytest.raises(StepError, match="no laps are stored: see"):
-        model_steps.train(offline_desk.settings, offline_desk.console)
+        step(offline_desk.settings, offline_desk.console)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +275,7 @@ def test_training_without_laps_says_what_to_do(offline_desk: Desk) -> None:
     [
         pytest.param(steps.migrate, id="migrate"),
         pytest.param(model_steps.train, id="train"),
+        pytest.param(lambda s, c: model_steps.evaluate(s, c, None, None), id="evaluate"),
         pytest.param(lambda s, c: model_steps.bootstrap(s, None, c), id="bootstrap"),
     ],
 )

@@ -84,12 +84,17 @@ def test_answers_are_counted_by_status(api: Api) -> None:
     assert answers[422] == sum(b"-999" in body for _, _, body in api.requests)
 
 
+def kind_of(path: str, body: bytes) -> str:
+    if path.startswith("/data"):
+        return "data"
+    if b"-999" in body:
+        return "bad"
+    return "warm" if b"previous_laps" in body else path
+
+
 def test_every_kind_of_request_comes_about_as_often_as_its_share(api: Api) -> None:
     traffic(api.url, planned=1000).send(silent)
-    kinds = Counter(
-        "bad" if b"-999" in body else "data" if path.startswith("/data") else path
-        for path, _, body in api.requests
-    )
+    kinds = Counter(kind_of(path, body) for path, _, body in api.requests)
     names = {
         "single": "/predict/lap",
         "simple": "/predict/simple",
