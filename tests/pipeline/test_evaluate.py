@@ -1,5 +1,6 @@
 """`python -m pipeline evaluate` on a real database and a real MLflow server."""
 
+import hashlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from tests.pipeline.test_cli import assert_one_line, run
 pytestmark = pytest.mark.xdist_group("mlflow")
 
 FINGERPRINT = "ab" * 32
+# Of all inputs together, of which there is one.
+DATA = hashlib.sha256(FINGERPRINT.encode()).hexdigest()
 MODEL = "evaluate"
 PLOTS = {
-    "by_circuit.png",
-    "by_driver.png",
-    "by_lap.png",
+    "error_by_circuit.png",
+    "error_by_driver.png",
+    "error_by_lap.png",
     "calibration.png",
     "expected_error.png",
     "predicted_against_actual.png",
@@ -78,9 +81,7 @@ def evaluated(
     assert (done.returncode, done.stderr) == (0, "")
     client = MlflowClient(tracking_uri=mlflow_server)
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    (found,) = client.search_runs(
-        [experiment.experiment_id], f"run_name = 'evaluation-{FINGERPRINT[:8]}'"
-    )
+    (found,) = client.search_runs([experiment.experiment_id], f"run_name = 'evaluation-{DATA[:8]}'")
     return Evaluated(done, card, output, client, found)
 
 
@@ -107,7 +108,7 @@ def test_the_model_card_is_written_where_it_is_wanted(
     text = evaluated.card.read_text()
     assert text == (evaluated.folder / "model-card.md").read_text()
     assert text.startswith("# Model card")
-    assert FINGERPRINT[:12] in text
+    assert DATA[:12] in text
     assert "simulated" in text
     assert f"{len(season[season['year'] == 2024]):,}" in text
 
@@ -142,7 +143,7 @@ def test_mlflow_has_the_scores_of_every_predictor_and_the_recipe(
         "trees": "5",
         "seed": "1",
         "laps": str(len(season)),
-        "data_fingerprint": FINGERPRINT,
+        "data_fingerprint": DATA,
     }
 
 
