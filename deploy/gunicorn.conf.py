@@ -6,10 +6,12 @@ This runs in the master before it forks: nothing here may open a metric file or 
 
 from typing import Any
 
+from f1pa_api import credentials
 from f1pa_api.settings import SettingsError, load
 
 try:
     _settings = load()
+    credentials.check(_settings)
 except SettingsError as error:
     # Here, so that a wrong setting is one line and not a traceback from every worker.
     raise SystemExit(str(error)) from None

@@ -1,13 +1,14 @@
 """Which answer each error gives. The one place that maps them, with one JSON shape."""
 
 import logging
+import math
 import re
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from f1pa_api.auth import REALM, UnauthorizedError
 from f1pa_api.database import DatabaseUnavailableError
+from f1pa_api.doorkeeper import TooManyAttemptsError, UnauthorizedError
 from f1pa_api.inputs import LARGEST_BODY_BYTES, InvalidInputError, UnsupportedMediaTypeError
 from f1pa_api.model_store import ModelUnavailableError
 from f1pa_api.queries import NotFoundError
@@ -16,6 +17,7 @@ from f1pa_api.responses import json_response
 
 logger = logging.getLogger(__name__)
 
+REALM = "F1PA"
 RETRY_AFTER_SECONDS = "2"
 DETAILS = {
     404: "There is no such path",
@@ -26,6 +28,7 @@ DETAILS = {
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(UnauthorizedError, _unauthorized)
+    app.register_error_handler(TooManyAttemptsError, _too_many_attempts)
     app.register_error_handler(NotFoundError, _not_found)
     app.register_error_handler(UnsupportedMediaTypeError, _unsupported_media_type)
     app.register_error_handler(InvalidInputError, _invalid_input)
@@ -44,6 +47,13 @@ def _answer(status: int, error: str, detail: str, **more: object) -> Response:
 def _unauthorized(_: UnauthorizedError) -> Response:
     response = _answer(401, "unauthorized", "A user name and a password are needed")
     response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}", charset="UTF-8"'
+    return response
+
+
+def _too_many_attempts(error: TooManyAttemptsError) -> Response:
+    detail = "Too many attempts to authenticate, ask again after Retry-After"
+    response = _answer(429, "too_many_requests", detail)
+    response.headers["Retry-After"] = str(math.ceil(error.wait_seconds))
     return response
 
 

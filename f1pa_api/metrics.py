@@ -55,11 +55,17 @@ QUERY_BUCKETS_SECONDS = (
 ENDPOINT_TYPES: tuple[EndpointType, ...] = get_args(EndpointType)
 VALIDATION, MODEL_UNAVAILABLE, INTERNAL = "validation", "model_unavailable", "internal"
 OK, REFUSED, FAILED = "ok", "refused", "failed"
+MISSING, MALFORMED, WRONG, LIMITED = "missing", "malformed", "wrong", "limited"
 
 http_requests = Counter(
     "http_requests_total",
     "Requests answered, by route rule ('unmatched' without one) and status.",
     ["method", "endpoint", "status"],
+)
+authentication_failures = Counter(
+    "f1pa_auth_failures_total",
+    "Requests without credentials that are right, by the reason.",
+    ["reason"],
 )
 
 predictions = Counter(
@@ -117,6 +123,10 @@ data_queries = Counter(
     ["endpoint"],
 )
 
+_authentication_failures = {
+    reason: authentication_failures.labels(reason)
+    for reason in (MISSING, MALFORMED, WRONG, LIMITED)
+}
 _predictions = {kind: predictions.labels(kind) for kind in ENDPOINT_TYPES}
 _predictions_by_context = {context: predictions_by_context.labels(context) for context in CONTEXTS}
 _durations = {kind: prediction_duration.labels(kind) for kind in ENDPOINT_TYPES}
@@ -131,6 +141,10 @@ _errors = {
 _fallbacks = {name: prediction_fallbacks.labels(name) for name in (*FALLBACKS, *SESSION_FALLBACKS)}
 _query_durations: dict[str, Histogram] = {}
 _data_queries: dict[str, Counter] = {}
+
+
+def authentication_failed(reason: str) -> None:
+    _authentication_failures[reason].inc()
 
 
 def prediction_answered(kind: EndpointType, seconds: float) -> None:

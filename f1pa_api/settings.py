@@ -1,7 +1,7 @@
 """The API's settings, read once from the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -13,10 +13,13 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
+    model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "F1PA_"
+DEMO_PASSWORD = "f1pa"  # noqa: S105 - it opens nothing unless demo_credentials says so
 
 
 class SettingsError(Exception):
@@ -42,7 +45,14 @@ def _base_url(value: str) -> str:
     return str(url).rstrip("/")
 
 
-def _folder(value: Path) -> Path:
+def _user_name(value: SecretStr) -> SecretStr:
+    # What comes after the first one is the password.
+    if ":" in value.get_secret_value():
+        raise ValueError("must not contain a colon")
+    return value
+
+
+def _path(value: Path) -> Path:
     if value == Path():
         raise ValueError("must not be empty")
     return value.absolute()
@@ -70,15 +80,40 @@ class Settings(BaseSettings):
     model_name: Name = "f1pa-lap-time"
     model_alias: Name = "champion"
     # Where the models of the registry are kept, for the time when it can't be reached.
-    model_cache_dir: Annotated[Path, AfterValidator(_folder)]
+    model_cache_dir: Annotated[Path, AfterValidator(_path)]
     # How often a worker asks which version the alias points to.
     model_poll_seconds: float = Field(3.0, ge=0.05, le=60)
-    basic_auth_user: Secret
-    basic_auth_password: Secret
+    # Who may come in: one user, or the file of docs/access.md.
+    basic_auth_user: Annotated[Secret, AfterValidator(_user_name)] | None = None
+    basic_auth_password: Secret | None = None
+    basic_auth_file: Annotated[Path, AfterValidator(_path)] | None = None
+    # Whether the password may be the demo's.
+    demo_credentials: bool = False
+    # How many wrong passwords a client address may send to one worker per minute.
+    auth_failures_per_minute: int = Field(30, ge=1, le=6000)
     # prometheus-client reads this variable itself and defines its name.
-    metrics_dir: Annotated[DirectoryPath, AfterValidator(_folder)] = Field(
+    metrics_dir: Annotated[DirectoryPath, AfterValidator(_path)] = Field(
         validation_alias=AliasChoices("metrics_dir", "PROMETHEUS_MULTIPROC_DIR")
     )
+
+    @model_validator(mode="after")
+    def _one_source_of_credentials(self) -> Self:
+        sources = {"basic_auth_user", "basic_auth_password"}, {"basic_auth_file"}
+        if {name for name in set.union(*sources) if getattr(self, name) is not None} not in sources:
+            raise ValueError(
+                "F1PA_BASIC_AUTH_USER and F1PA_BASIC_AUTH_PASSWORD, or F1PA_BASIC_AUTH_FILE:"
+                " exactly one of the two must be given"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _demo_is_meant(self) -> Self:
+        password = self.basic_auth_password
+        if password and password.get_secret_value() == DEMO_PASSWORD and not self.demo_credentials:
+            raise ValueError(
+                "F1PA_BASIC_AUTH_PASSWORD: is the demo's, which F1PA_DEMO_CREDENTIALS=true allows"
+            )
+        return self
 
 
 def load() -> Settings:
@@ -86,12 +121,14 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = (
-            f"{_variable(str(problem['loc'][0]))}: "
-            f"{'is required' if problem['type'] == 'missing' else _plain(problem['msg'])}"
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise SettingsError("; ".join(problems)) from None
+        problems = error.errors(include_url=False, include_input=False)
+        raise SettingsError("; ".join(map(_problem, problems))) from None
+
+
+def _problem(problem: ErrorDetails) -> str:
+    message = "is required" if problem["type"] == "missing" else _plain(problem["msg"])
+    # What is wrong with several together names them itself.
+    return f"{_variable(str(problem['loc'][0]))}: {message}" if problem["loc"] else message
 
 
 def _variable(location: str) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.api.conftest import NOWHERE, credentials, eventually
+from tests.api.conftest import NOWHERE, PASSWORD, USER, credentials, eventually
 from tests.conftest import CHECKOUT
 from tests.fix_postgres import free_port
 
+CREDENTIALS = {"F1PA_BASIC_AUTH_USER": USER, "F1PA_BASIC_AUTH_PASSWORD": PASSWORD}
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -96,8 +97,7 @@ def api_server(folder: Path, **environment: str) -> Iterator[ApiServer]:
         "F1PA_MLFLOW_URL": NOWHERE,
         "F1PA_MODEL_CACHE_DIR": str(folder / "models"),
         "F1PA_MODEL_POLL_SECONDS": "0.1",
-        "F1PA_BASIC_AUTH_USER": "engineer",
-        "F1PA_BASIC_AUTH_PASSWORD": "pit wall",
+        **({} if "F1PA_BASIC_AUTH_FILE" in environment else CREDENTIALS),
         **environment,
     }
     command = [str(CHECKOUT / "deploy" / "start-api.sh")]

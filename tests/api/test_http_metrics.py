@@ -37,6 +37,8 @@ def test_what_an_alert_divides_is_there_before_any_request(api: ApiServer) -> No
     for error_type in ("validation", "model_unavailable", "internal"):
         labels = frozenset({("error_type", error_type)})
         assert ("f1pa_prediction_errors_total", labels) in names
+    for reason in ("missing", "malformed", "wrong", "limited"):
+        assert ("f1pa_auth_failures_total", frozenset({("reason", reason)})) in names
     for status in ("200", "500", "503"):
         labels = frozenset({("method", "POST"), ("endpoint", "/predict/lap"), ("status", status)})
         assert ("http_requests_total", labels) in names

@@ -31,8 +31,6 @@ def test_what_must_be_set_is_enough(tmp_path: Path) -> None:
     [
         "F1PA_DATABASE_URL",
         "F1PA_MODEL_CACHE_DIR",
-        "F1PA_BASIC_AUTH_USER",
-        "F1PA_BASIC_AUTH_PASSWORD",
         "PROMETHEUS_MULTIPROC_DIR",
     ],
 )
@@ -55,7 +53,13 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: 
         ("F1PA_MODEL_CACHE_DIR", ""),
         ("F1PA_MODEL_POLL_SECONDS", "0"),
         ("F1PA_BASIC_AUTH_USER", ""),
+        ("F1PA_BASIC_AUTH_USER", "engineer:1"),
         ("F1PA_BASIC_AUTH_PASSWORD", ""),
+        ("F1PA_BASIC_AUTH_PASSWORD", "f1pa"),
+        ("F1PA_BASIC_AUTH_FILE", ""),
+        ("F1PA_DEMO_CREDENTIALS", "perhaps"),
+        ("F1PA_AUTH_FAILURES_PER_MINUTE", "0"),
+        ("F1PA_AUTH_FAILURES_PER_MINUTE", "1e9"),
         ("F1PA_API_PORT", "70000"),
         ("F1PA_API_WORKERS", "none"),
         ("F1PA_API_THREADS", "0"),
@@ -75,3 +79,39 @@ def test_no_message_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as raised:
         load()
     assert "hunter2" not in str(raised.value)
+
+
+USER, PASSWORD, FILE = "F1PA_BASIC_AUTH_USER", "F1PA_BASIC_AUTH_PASSWORD", "F1PA_BASIC_AUTH_FILE"
+
+
+@pytest.mark.parametrize(
+    "given", [set(), {USER}, {PASSWORD}, {USER, FILE}, {PASSWORD, FILE}, {USER, PASSWORD, FILE}]
+)
+def test_credentials_come_from_one_source(monkeypatch: pytest.MonkeyPatch, given: set[str]) -> None:
+    for variable in (USER, PASSWORD, FILE):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in given:
+        monkeypatch.setenv(variable, "engineer")
+    with pytest.raises(SettingsError) as raised:
+        load()
+    assert (
+        str(raised.value)
+        == f"{USER} and {PASSWORD}, or {FILE}: exactly one of the two must be given"
+    )
+
+
+def test_a_file_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(USER)
+    monkeypatch.delenv(PASSWORD)
+    monkeypatch.setenv(FILE, str(tmp_path / "users"))
+    assert load().basic_auth_file == tmp_path / "users"
+
+
+def test_the_demo_s_password_is_taken_where_a_setting_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(PASSWORD, "f1pa")
+    with pytest.raises(SettingsError, match="F1PA_DEMO_CREDENTIALS=true"):
+        load()
+    monkeypatch.setenv("F1PA_DEMO_CREDENTIALS", "true")
+    assert load().demo_credentials

@@ -19,9 +19,10 @@ from f1pa_api.schemas.requests import LapFeatures
 from pipeline.schema import migrate
 from tests.api import artefacts, recorded
 from tests.api.artefacts import LAP, WARM_LAP, artefact_files
-from tests.api.conftest import credentials, eventually
+from tests.api.conftest import PASSWORD, credentials, eventually
 from tests.api.registry_server import RegistryServer
 from tests.api.server import ApiServer, api_server
+from tests.api.test_credentials import ENGINEER, STRATEGIST
 from tests.fix_postgres import CREDENTIALS, PostgresServer, free_port
 
 BODY = {"features": LAP}
@@ -241,6 +242,47 @@ def test_a_wrong_setting_is_one_line_and_the_end(tmp_path: Path) -> None:
     assert re.fullmatch(r"F1PA_API_PORT: [^\n]+\n", done.stderr), done.stderr
 
 
+def test_a_user_file_that_cannot_be_used_is_one_line_and_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("engineer:$apr1$zI2fG1Yo$PHGbYnWTIBZUYOVyMVUqr0\n")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1/f1pa",
+        "F1PA_MODEL_CACHE_DIR": str(tmp_path),
+        "F1PA_BASIC_AUTH_FILE": str(file),
+    }
+    script = Path(__file__).resolve().parents[2] / "deploy" / "start-api.sh"
+    done = subprocess.run(
+        [str(script)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    wanted = rf"F1PA_BASIC_AUTH_FILE: {file}, line 1: the hash must be [^\n]+\n"
+    assert re.fullmatch(wanted, done.stderr), done.stderr
+
+
+def test_users_of_a_file_come_and_go_while_the_workers_run(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text(ENGINEER)
+
+    def every_worker_says(status: int) -> bool:
+        """To the engineer. Without a model, 503 is what those get who are let in."""
+        return {api.request("/predict/model").status for _ in range(12)} == {status}
+
+    settings = {"F1PA_BASIC_AUTH_FILE": str(file), "F1PA_AUTH_FAILURES_PER_MINUTE": "6000"}
+    with api_server(tmp_path, **settings) as api:
+        assert every_worker_says(503)
+        file.write_text(STRATEGIST)
+        eventually(lambda: every_worker_says(401))
+        file.write_text(f"{STRATEGIST}{ENGINEER}")
+        eventually(lambda: every_worker_says(503))
+        file.write_text("engineer:pit wall\n")
+        eventually(
+            lambda: every_worker_says(503) and api.log.read_text().count(f"{file}, line 1") == 2
+        )
+    assert PASSWORD not in api.log.read_text()
+
+
 def test_a_worker_stays_light(api: ApiServer) -> None:
     """After a prediction, none of the big libraries is mapped, and the memory is bounded."""
     for _ in range(20):
@@ -273,4 +315,5 @@ def test_a_worker_imports_none_of_the_training_s_libraries(tmp_path: Path) -> No
     imported = set(done.stdout.split())
     assert {"flask", "f1pa_api", "psycopg"} <= imported
     forbidden = {"mlflow", "lightgbm", "pandas", "numpy", "scipy", "sklearn", "evidently"}
-    assert imported & (forbidden | {"pipeline", "drift"}) == set()
+    # Those of the hashes come with the first password that is checked against one.
+    assert imported & (forbidden | {"pipeline", "drift", "bcrypt", "argon2"}) == set()
