@@ -118,6 +118,12 @@ def _basic_auth(options: StackSettings) -> dict[str, str]:
     }
 
 
+def _users(options: StackSettings) -> dict[str, str]:
+    if options.basic_auth_file is None:
+        return _basic_auth(options)
+    return {"F1PA_BASIC_AUTH_FILE": str(options.basic_auth_file)}
+
+
 def _postgres(options: StackSettings, state: StateFolder) -> Program:
     return Program(
         name="postgres",
@@ -159,10 +165,11 @@ def _api(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -
         port_variable=settings.variable("api_port"),
         health_path="/health/ready",
         environment={
+            **({"F1PA_DEMO_CREDENTIALS": "true"} if options.is_demo else {}),
             **extra,
             **NO_TELEMETRY,
             **_registry(options),
-            **_basic_auth(options),
+            **_users(options),
             "PATH": path,
             "F1PA_DATABASE_URL": postgres.database_url(
                 postgres.API, password, options.postgres_port

@@ -13,6 +13,7 @@ from deploy.embedded.errors import StackError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PREFIX = "F1PA_"
+DEMO_PASSWORD = "f1pa"  # noqa: S105 - known to everybody, and only taken on this machine
 # They would need escaping in a supervisord.conf, a database URL or a PostgreSQL option.
 UNUSABLE_IN_A_PATH = frozenset(";#%?\"'\\\n\r\t")
 
@@ -52,7 +53,10 @@ class StackSettings(BaseSettings):
     api_workers: int = Field(2, ge=1, le=64)
     api_threads: int = Field(8, ge=1, le=256)
     basic_auth_user: str = Field("f1pa", min_length=1)
-    basic_auth_password: Password = SecretStr("f1pa")
+    basic_auth_password: Password = SecretStr(DEMO_PASSWORD)
+    basic_auth_file: Annotated[Path, AfterValidator(_usable)] | None = Field(
+        None, description="The API's users; the two above are then those of traffic and replays"
+    )
     model_name: str = Field("f1pa-lap-time", min_length=1)
     model_alias: str = Field("champion", min_length=1)
 
@@ -60,6 +64,12 @@ class StackSettings(BaseSettings):
         HttpUrl("https://github.com/prometheus"),
         description="Where Prometheus and Alertmanager are released; a mirror has the same paths",
     )
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the API's password is the one that everybody knows."""
+        password = self.basic_auth_password.get_secret_value()
+        return self.basic_auth_file is None and password == DEMO_PASSWORD
 
     @model_validator(mode="after")
     def _ports_differ(self) -> "StackSettings":

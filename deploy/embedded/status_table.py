@@ -61,10 +61,9 @@ def duration(seconds: int) -> str:
 
 def example_request(options: StackSettings) -> str:
     """A prediction to paste into a shell. A password of one's own is not shown."""
-    credentials = "f1pa:f1pa"
-    given = (options.basic_auth_user, options.basic_auth_password.get_secret_value())
-    if given != ("f1pa", "f1pa"):
-        credentials = '"$F1PA_BASIC_AUTH_USER:$F1PA_BASIC_AUTH_PASSWORD"'
+    credentials = '"$F1PA_BASIC_AUTH_USER:$F1PA_BASIC_AUTH_PASSWORD"'
+    if options.is_demo and options.basic_auth_user == "f1pa":
+        credentials = "f1pa:f1pa"
     return (
         f"curl -s -u {credentials} -H 'Content-Type: application/json' "
         f"-d '{json.dumps({'features': EXAMPLE}, separators=(',', ':'))}' "

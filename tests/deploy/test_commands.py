@@ -226,8 +226,14 @@ def test_an_uptime_shows_two_units(seconds: int, expected: str) -> None:
     assert duration(seconds) == expected
 
 
-def test_the_example_request_shows_the_demo_password_but_no_other() -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [{"F1PA_BASIC_AUTH_PASSWORD": "tyre-change"}, {"F1PA_BASIC_AUTH_FILE": "/etc/f1pa/users"}],
+)
+def test_the_example_request_shows_the_demo_password_but_no_other(
+    variables: dict[str, str],
+) -> None:
     assert " -u f1pa:f1pa " in example_request(settings.read({}))
-    request = example_request(settings.read({"F1PA_BASIC_AUTH_PASSWORD": "tyre-change"}))
+    request = example_request(settings.read(variables))
     assert "tyre-change" not in request
     assert '-u "$F1PA_BASIC_AUTH_USER:$F1PA_BASIC_AUTH_PASSWORD"' in request

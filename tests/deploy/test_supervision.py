@@ -74,6 +74,34 @@ def test_the_programs_are_stored_as_they_were_defined(
     assert api.environment["F1PA_LOG_LEVEL"] == "debug"
 
 
+DEMO = {"F1PA_BASIC_AUTH_USER": "f1pa", "F1PA_BASIC_AUTH_PASSWORD": "f1pa"}
+OWN = {"F1PA_BASIC_AUTH_USER": "engineer", "F1PA_BASIC_AUTH_PASSWORD": "pit wall"}
+FILE = {"F1PA_BASIC_AUTH_FILE": "/etc/f1pa/users"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {**DEMO, "F1PA_DEMO_CREDENTIALS": "true"}),
+        ({"F1PA_DEMO_CREDENTIALS": "false"}, {**DEMO, "F1PA_DEMO_CREDENTIALS": "false"}),
+        (OWN, OWN),
+        (FILE, FILE),
+        ({**OWN, **FILE}, FILE),
+    ],
+)
+def test_the_api_gets_its_users_and_the_demo_is_allowed_where_nobody_else_is_given(
+    state: StateFolder,
+    prometheus_tools: Binaries,
+    given: dict[str, str],
+    expected: dict[str, str],
+) -> None:
+    options = settings.read({**given, "F1PA_STATE_DIR": str(state.root)})
+    defined = programs.define(options, state, prometheus_tools, settings.passed_through(given))
+    (api,) = (program for program in defined if program.name == "api")
+    names = {name for name in api.environment if "_AUTH_" in name or "_DEMO_" in name}
+    assert {name: api.environment[name] for name in names} == expected
+
+
 @pytest.mark.slow
 def test_everything_starts_answers_and_stops_without_a_trace(
     defined: list[Program], options: StackSettings, state: StateFolder
