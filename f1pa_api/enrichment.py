@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from f1pa_api.inputs import MOST_PROBLEMS, InvalidInputError, Problem
+from f1pa_api.inputs import MOST_PROBLEMS, InvalidInputError
+from f1pa_api.schemas.errors import Problem
 from f1pa_api.schemas.requests import EndpointType, LapFeatures
 from f1pa_api.session_laps import (
     PATIENCE_SECONDS,

@@ -1,23 +1,19 @@
 """What a request brings, as a schema or refused."""
 
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from f1pa_api.schemas.errors import Problem
+from f1pa_api.schemas.filters import NoFilter
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 LARGEST_BODY_BYTES = 1024 * 1024
 MOST_PROBLEMS = 50
 LONGEST_FIELD = 100
-
-
-class Problem(TypedDict):
-    """`field` is dotted, with the place in a list: "features.3.temp". "body" is the whole."""
-
-    field: str
-    message: str
 
 
 class InvalidInputError(Exception):
@@ -57,6 +53,12 @@ def query(schema: type[Schema]) -> Schema:
         return schema.model_validate_strings(request.args.to_dict())
     except ValidationError as error:
         raise _invalid(error, whole="query") from None
+
+
+def no_query() -> None:
+    """Raises InvalidInputError where there are query parameters."""
+    if request.query_string:
+        query(NoFilter)
 
 
 def _invalid(error: ValidationError, whole: str) -> InvalidInputError:

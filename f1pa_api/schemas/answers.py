@@ -1,16 +1,18 @@
 """What the API answers about predictions."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from f1pa_api.features.rows import Context
+from f1pa_api.schemas.examples import LAP_ANSWER
 
 ModelSource = Literal["mlflow", "local"]
+PredictionId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 
 
 class ModelInfo(BaseModel):
-    """The model that answers. Errors in seconds, see `schemas.artefact.Metrics`.
+    """The model that answers. Errors are on laps of whole races that its training never saw.
 
     `source` is "mlflow" while the registry names this version, and "local" while the registry
     can't be reached, or names a version that can't be used, and the last good one serves.
@@ -21,16 +23,16 @@ class ModelInfo(BaseModel):
     model_family: str
     strategy: str
     run_name: str
-    run_id: str
-    model_version: str
-    test_mae: float
-    test_r2: float
-    test_rmse: float
-    cold_test_mae: float
-    test_coverage: float
-    cv_mae: float
-    cv_r2: float
-    overfitting_ratio: float
+    run_id: Annotated[str, Field(description="MLflow's run that made it")]
+    model_version: Annotated[str, Field(description="Version in MLflow's registry")]
+    test_mae: Annotated[float, Field(description="Mean absolute error on the latest races, s")]
+    test_r2: Annotated[float, Field(description="R² on the latest races")]
+    test_rmse: Annotated[float, Field(description="Root mean square error on them, s")]
+    cold_test_mae: Annotated[float, Field(description="`test_mae` with every lap cold, s")]
+    test_coverage: Annotated[float, Field(description="Share of their laps in the 80 % interval")]
+    cv_mae: Annotated[float, Field(description="Mean absolute error, cross-validated by race, s")]
+    cv_r2: Annotated[float, Field(description="R², cross-validated by race")]
+    overfitting_ratio: Annotated[float, Field(description="`cv_mae` over the error in training")]
     source: ModelSource
 
 
@@ -49,13 +51,15 @@ class LapAnswer(BaseModel):
     `warnings` has one sentence for each value of the lap that was not known.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [LAP_ANSWER]})
+
     lap_duration_seconds: float
-    lap_duration_formatted: str
+    lap_duration_formatted: Annotated[str, Field(description="minutes:seconds.thousandths")]
     context: Context
     interval: Interval
     expected_error_seconds: float | None
     model_info: ModelInfo
-    prediction_id: str
+    prediction_id: PredictionId
     warnings: list[str]
 
 
@@ -68,7 +72,7 @@ class BatchAnswer(BaseModel):
     contexts: list[Context]
     intervals: list[Interval]
     expected_errors_seconds: list[float | None]
-    prediction_ids: list[str]
+    prediction_ids: list[PredictionId]
     count: int
     model_info: ModelInfo
     warnings: list[str]

@@ -5,8 +5,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Key = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Year = Annotated[int, Field(ge=1950, le=2100)]
-DriverNumber = Annotated[int, Field(ge=1, le=99)]
+CircuitKey = Annotated[Key, Field(description="OpenF1's key of the circuit", examples=[7])]
+SessionKey = Annotated[Key, Field(description="OpenF1's key of the session")]
+DriverNumber = Annotated[
+    int, Field(ge=1, le=99, description="The driver's race number", examples=[1])
+]
+Year = Annotated[int, Field(ge=1950, le=2100, description="Season")]
 
 
 class NoFilter(BaseModel):
@@ -18,19 +22,17 @@ class YearFilter(NoFilter):
 
 
 class LapsOfOneFilter(YearFilter):
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    limit: Annotated[int, Field(ge=1, le=1000, description="At most so many laps")] = 100
 
 
 class SessionFilter(YearFilter):
-    circuit_key: Key | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    circuit_key: CircuitKey | None = None
+    limit: Annotated[int, Field(ge=1, le=500, description="At most so many sessions")] = 100
 
 
 class LapFilter(YearFilter):
-    """`page` counts from 1."""
-
-    circuit_key: Key | None = None
+    circuit_key: CircuitKey | None = None
     driver_number: DriverNumber | None = None
-    session_key: Key | None = None
-    page: Annotated[int, Field(ge=1, le=10**6)] = 1
-    page_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    session_key: SessionKey | None = None
+    page: Annotated[int, Field(ge=1, le=10**6, description="Page, from 1")] = 1
+    page_size: Annotated[int, Field(ge=1, le=1000, description="Laps on a page")] = 100

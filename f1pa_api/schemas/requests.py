@@ -15,11 +15,14 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from f1pa_api.features.intervals import DEFAULT_LEVEL, LEVELS
-from f1pa_api.schemas.filters import Key
+from f1pa_api.schemas.filters import CircuitKey, DriverNumber, SessionKey
 
 MOST_PREVIOUS_LAPS = 100
 
 LapNumber = Annotated[int, Field(ge=1, le=200)]
+AirTemperature = Annotated[float, Field(ge=-20, le=60, description="Air temperature, °C")]
+Humidity = Annotated[float, Field(ge=0, le=100, description="Relative humidity, %")]
+Pressure = Annotated[float, Field(ge=600, le=1100, description="Station pressure, hPa")]
 LapSeconds = Annotated[float, Field(ge=30, le=14_400)]
 ExpectedKmh = Annotated[float | None, Field(ge=0, le=400)]
 MeasuredKmh = Annotated[float | None, Field(ge=0, le=450)]
@@ -36,7 +39,10 @@ def _one_of_the_levels(level: float) -> float:
 Level = Annotated[
     float,
     AfterValidator(_one_of_the_levels),
-    Field(description="Share of laps that the interval is to hold"),
+    Field(
+        description="Share of laps that the interval is to hold",
+        json_schema_extra={"enum": [*LEVELS]},
+    ),
 ]
 
 
@@ -47,31 +53,35 @@ class Request(BaseModel):
 
 
 class PreviousLap(Request):
-    """A lap that the driver has driven, see features.laps.PreviousLap; null is unknown."""
+    """A lap that the driver has driven; null is unknown."""
 
-    lap_number: LapNumber
-    lap_duration: LapSeconds | None = None
-    is_pit_in_lap: bool | None = None
-    is_pit_out_lap: bool | None = None
-    track_status: TrackStatus | None = None
-    compound: Compound | None = None
-    tyre_age: Annotated[int | None, Field(ge=-1, le=500)] = None
-    st_speed: MeasuredKmh = None
-    i1_speed: MeasuredKmh = None
-    i2_speed: MeasuredKmh = None
+    lap_number: Annotated[LapNumber, Field(description="Lap of the race, from 1")]
+    lap_duration: Annotated[LapSeconds | None, Field(description="Its time, s")] = None
+    is_pit_in_lap: Annotated[bool | None, Field(description="Whether it ended in the pits")] = None
+    is_pit_out_lap: Annotated[bool | None, Field(description="Whether it began there")] = None
+    track_status: Annotated[
+        TrackStatus | None, Field(description="Codes in force during the lap, in order")
+    ] = None
+    compound: Annotated[Compound | None, Field(description="Tyres")] = None
+    tyre_age: Annotated[
+        int | None, Field(ge=-1, le=500, description="Laps of the tyres when the lap began")
+    ] = None
+    st_speed: Annotated[MeasuredKmh, Field(description="At the speed trap, km/h")] = None
+    i1_speed: Annotated[MeasuredKmh, Field(description="At intermediate 1, km/h")] = None
+    i2_speed: Annotated[MeasuredKmh, Field(description="At intermediate 2, km/h")] = None
 
 
 class ScalarFeatures(Request):
     """What is known of a lap before it is driven, apart from the laps before it."""
 
-    driver_number: Annotated[int, Field(ge=1, le=99, description="The driver's race number")]
-    circuit_key: Annotated[Key, Field(description="OpenF1 circuit_key")]
+    driver_number: DriverNumber
+    circuit_key: CircuitKey
     st_speed: Annotated[ExpectedKmh, Field(description="Expected at the speed trap, km/h")] = None
     i1_speed: Annotated[ExpectedKmh, Field(description="Expected at intermediate 1, km/h")] = None
     i2_speed: Annotated[ExpectedKmh, Field(description="Expected at intermediate 2, km/h")] = None
-    temp: Annotated[float, Field(ge=-20, le=60, description="Air temperature, °C")]
-    rhum: Annotated[float, Field(ge=0, le=100, description="Relative humidity, %")]
-    pres: Annotated[float, Field(ge=600, le=1100, description="Station pressure, hPa")]
+    temp: AirTemperature
+    rhum: Humidity
+    pres: Pressure
     lap_number: Annotated[LapNumber, Field(description="Lap of the race, from 1")]
     year: Annotated[
         int | None, Field(ge=1950, le=2100, description="Season; default: the latest known")
@@ -93,7 +103,7 @@ class ScalarFeatures(Request):
         LapSeconds | None, Field(description="Median of the last ten laps finished by anybody, s")
     ] = None
     session_key: Annotated[
-        Key | None, Field(description="Session whose recorded laps tell what is not sent")
+        SessionKey | None, Field(description="Session whose recorded laps tell what is not sent")
     ] = None
     circuit_avg_laptime: Annotated[
         float | None, Field(ge=60, le=150, description="Typical lap there, s; default: learned")
@@ -144,6 +154,8 @@ class LapFeatures(ScalarFeatures):
 
 
 class PredictLapRequest(Request):
+    """One lap, and the level of its interval."""
+
     features: LapFeatures
     level: Level = DEFAULT_LEVEL
 
@@ -151,17 +163,19 @@ class PredictLapRequest(Request):
 class PredictBatchRequest(Request):
     """`level` is that of every lap."""
 
-    features: Annotated[list[LapFeatures], Field(min_length=1, max_length=1000)]
+    features: Annotated[
+        list[LapFeatures], Field(min_length=1, max_length=1000, description="The laps to predict")
+    ]
     level: Level = DEFAULT_LEVEL
 
 
 class PredictSimpleRequest(ScalarFeatures):
     """One lap as query parameters, where weather and lap have defaults."""
 
-    temp: Annotated[float, Field(ge=-20, le=60)] = 25.0
-    rhum: Annotated[float, Field(ge=0, le=100)] = 50.0
-    pres: Annotated[float, Field(ge=600, le=1100)] = 1013.0
-    lap_number: LapNumber = 1
+    temp: AirTemperature = 25.0
+    rhum: Humidity = 50.0
+    pres: Pressure = 1013.0
+    lap_number: Annotated[LapNumber, Field(description="Lap of the race, from 1")] = 1
     level: Level = DEFAULT_LEVEL
 
     @property

@@ -1,22 +1,34 @@
-"""The recorded laps and what they belong to."""
+"""The recorded laps and what they belong to. Null is unknown."""
 
 import math
 
 from flask import Blueprint, Response, request
 
 from f1pa_api import metrics, queries, services
-from f1pa_api.inputs import query
 from f1pa_api.lap_time import format_lap
+from f1pa_api.operations import operation
 from f1pa_api.responses import json_response
+from f1pa_api.schemas.data import (
+    Circuit,
+    CircuitAverage,
+    Driver,
+    LapPage,
+    RecordedLap,
+    Session,
+    Stats,
+)
 from f1pa_api.schemas.filters import (
+    CircuitKey,
+    DriverNumber,
     LapFilter,
     LapsOfOneFilter,
-    NoFilter,
     SessionFilter,
     YearFilter,
 )
 
 blueprint = Blueprint("data", __name__, url_prefix="/data")
+
+AWAY = (503,)
 
 
 @blueprint.before_request
@@ -25,36 +37,42 @@ def count() -> None:
 
 
 @blueprint.get("/stats")
+@operation(Stats, also=AWAY)
 def stats() -> Response:
-    query(NoFilter)
+    """How much is recorded."""
     return json_response(queries.stats(services.current().database))
 
 
 @blueprint.get("/circuits")
+@operation(list[Circuit], also=AWAY)
 def circuits() -> Response:
-    query(NoFilter)
+    """All circuits."""
     return json_response(queries.circuits(services.current().database))
 
 
 @blueprint.get("/circuits/<int:circuit_key>")
-def circuit(circuit_key: int) -> Response:
-    query(NoFilter)
+@operation(Circuit, also=AWAY)
+def circuit(circuit_key: CircuitKey) -> Response:
+    """A circuit."""
     return json_response(queries.circuit(services.current().database, circuit_key))
 
 
 @blueprint.get("/circuits/<int:circuit_key>/laps")
-def circuit_laps(circuit_key: int) -> Response:
-    """The fastest first."""
-    wanted = query(LapsOfOneFilter)
+@operation(list[RecordedLap], also=AWAY)
+def circuit_laps(circuit_key: CircuitKey, query: LapsOfOneFilter) -> Response:
+    """The fastest laps of a circuit, the fastest first."""
     database = services.current().database
-    return json_response(queries.circuit_laps(database, circuit_key, wanted.year, wanted.limit))
+    return json_response(queries.circuit_laps(database, circuit_key, query.year, query.limit))
 
 
 @blueprint.get("/circuits/<int:circuit_key>/avg-laptime")
-def circuit_average(circuit_key: int) -> Response:
-    """The mean of all timed laps there, or of those of `year`; null when there are none."""
-    year = query(YearFilter).year
-    seconds = queries.circuit_average(services.current().database, circuit_key, year)
+@operation(CircuitAverage, also=AWAY)
+def circuit_average(circuit_key: CircuitKey, query: YearFilter) -> Response:
+    """The mean time of a circuit's laps.
+
+    It is that of all timed laps there, or of those of `year`; null when there are none.
+    """
+    seconds = queries.circuit_average(services.current().database, circuit_key, query.year)
     return json_response(
         {
             "circuit_key": circuit_key,
@@ -65,46 +83,53 @@ def circuit_average(circuit_key: int) -> Response:
 
 
 @blueprint.get("/drivers")
-def drivers() -> Response:
-    """One row per number: as it was driven in `year`, or in the number's latest season."""
-    year = query(YearFilter).year
-    return json_response(queries.drivers(services.current().database, year))
+@operation(list[Driver], also=AWAY)
+def drivers(query: YearFilter) -> Response:
+    """All race numbers.
+
+    One row per number: as it was driven in `year`, or in the number's latest season.
+    """
+    return json_response(queries.drivers(services.current().database, query.year))
 
 
 @blueprint.get("/drivers/<int:driver_number>")
-def driver(driver_number: int) -> Response:
-    query(NoFilter)
+@operation(Driver, also=AWAY)
+def driver(driver_number: DriverNumber) -> Response:
+    """A race number, as in its latest season."""
     return json_response(queries.driver(services.current().database, driver_number))
 
 
 @blueprint.get("/drivers/<int:driver_number>/laps")
-def driver_laps(driver_number: int) -> Response:
-    """The latest session first. A number may be another person's in another year."""
-    wanted = query(LapsOfOneFilter)
+@operation(list[RecordedLap], also=AWAY)
+def driver_laps(driver_number: DriverNumber, query: LapsOfOneFilter) -> Response:
+    """The laps of a race number, those of the latest session first.
+
+    A number may be another person's in another year.
+    """
     database = services.current().database
-    return json_response(queries.driver_laps(database, driver_number, wanted.year, wanted.limit))
+    return json_response(queries.driver_laps(database, driver_number, query.year, query.limit))
 
 
 @blueprint.get("/sessions")
-def sessions() -> Response:
-    """The latest first."""
-    wanted = query(SessionFilter)
-    filters = wanted.model_dump(include={"year", "circuit_key"})
-    return json_response(queries.sessions(services.current().database, filters, wanted.limit))
+@operation(list[Session], also=AWAY)
+def sessions(query: SessionFilter) -> Response:
+    """Sessions, the latest first."""
+    filters = query.model_dump(include={"year", "circuit_key"})
+    return json_response(queries.sessions(services.current().database, filters, query.limit))
 
 
 @blueprint.get("/laps")
-def laps() -> Response:
-    """By session, driver and lap number, a page at a time."""
-    wanted = query(LapFilter)
-    filters = wanted.model_dump(exclude={"page", "page_size"})
-    page = queries.laps(services.current().database, filters, wanted.page, wanted.page_size)
+@operation(LapPage, also=AWAY)
+def laps(query: LapFilter) -> Response:
+    """Laps by session, driver and lap number, a page at a time."""
+    filters = query.model_dump(exclude={"page", "page_size"})
+    page = queries.laps(services.current().database, filters, query.page, query.page_size)
     return json_response(
         {
             "data": page.rows,
             "total": page.total,
-            "page": wanted.page,
-            "page_size": wanted.page_size,
-            "total_pages": math.ceil(page.total / wanted.page_size),
+            "page": query.page,
+            "page_size": query.page_size,
+            "total_pages": math.ceil(page.total / query.page_size),
         }
     )

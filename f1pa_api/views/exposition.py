@@ -5,12 +5,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from f1pa_api import services
+from f1pa_api.operations import operation
 
 blueprint = Blueprint("exposition", __name__)
 
 
 @blueprint.get("/metrics")
+@operation(str, media_type="text/plain", any_query=True)
 def exposition() -> Response:
+    """Prometheus's text format."""
     # A registry of its own: the workers' files already hold what is in this process.
     registry = CollectorRegistry()
     folder = str(services.current().settings.metrics_dir)
