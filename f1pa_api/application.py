@@ -8,7 +8,7 @@ from f1pa_api.auth import Policy
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.services import Services
 from f1pa_api.settings import Settings
-from f1pa_api.views import data, exposition, health, predict, root
+from f1pa_api.views import data, docs, exposition, health, predict, root
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -27,11 +27,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     errors.init_app(app)
     (services or services_module.build(settings)).init_app(app)
 
-    auth.register(app, root.blueprint, Policy.OPEN)
-    auth.register(app, health.blueprint, Policy.OPEN)
-    auth.register(app, exposition.blueprint, Policy.OPEN)
     auth.register(app, predict.blueprint, Policy.AUTHENTICATED)
     auth.register(app, data.blueprint, Policy.AUTHENTICATED)
+    auth.register(app, health.blueprint, Policy.OPEN)
+    auth.register(app, exposition.blueprint, Policy.OPEN)
+    auth.register(app, docs.blueprint, Policy.OPEN)
+    auth.register(app, root.blueprint, Policy.OPEN)
 
     http_metrics.declare_routes(app)
     metrics.declare_data_end_points(data_end_points(app), queries.QUERY_TYPES)

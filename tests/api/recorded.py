@@ -1,6 +1,7 @@
 """A few rows of recorded laps, small enough to know them all."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -101,12 +102,6 @@ def race() -> list[dict[str, object]]:
 
 def insert_race(database_url: str, laps: list[dict[str, object]] | None = None) -> None:
     """The race, or other laps of it, into an empty database."""
-    stored = race() if laps is None else laps
-    columns = list(race_lap(1, 1))
-    statement = sql.SQL("INSERT INTO laps ({}) VALUES ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join(map(sql.Placeholder, columns)),
-    )
     with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO circuits (circuit_key, circuit_short_name) VALUES (%s, 'Catalunya')",
@@ -121,4 +116,30 @@ def insert_race(database_url: str, laps: list[dict[str, object]] | None = None) 
             "INSERT INTO drivers (year, driver_number) VALUES (%s, %s)",
             [(RACE_YEAR, driver) for driver in RACE_DRIVERS],
         )
-        cursor.executemany(statement, stored)
+        _insert_race_laps(cursor, race() if laps is None else laps)
+
+
+def insert_documented_session(database_url: str) -> None:
+    """What the examples in the API's document name, into a database with the rows of `insert`."""
+    session_key, circuit_key, year = 9574, 7, 2024
+    session = {"session_key": session_key, "circuit_key": circuit_key, "year": year}
+    with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO circuits (circuit_key, circuit_short_name) VALUES (%s, 'Spa')",
+            [circuit_key],
+        )
+        cursor.execute(
+            "INSERT INTO sessions (session_key, meeting_key, year, circuit_key, source)"
+            " VALUES (%s, 90, %s, %s, 'csv')",
+            [session_key, year, circuit_key],
+        )
+        _insert_race_laps(cursor, [race_lap(1, lap, **session) for lap in range(1, 15)])
+
+
+def _insert_race_laps(cursor: psycopg.Cursor[Any], laps: list[dict[str, object]]) -> None:
+    columns = list(race_lap(1, 1))
+    statement = sql.SQL("INSERT INTO laps ({}) VALUES ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
+    cursor.executemany(statement, laps)
