@@ -66,6 +66,7 @@ RESPONSES = {
     413: _refusal("The body is too large"),
     415: _refusal("The body is not sent as application/json"),
     422: _refusal("The input is wrong; `fields` says where", shape=InvalidInput),
+    429: _refusal("Too many wrong passwords came from this address", "Retry-After"),
     503: _refusal("No model is loaded, or the database can't answer now", "Retry-After"),
 }
 
@@ -213,7 +214,7 @@ def _responses(route: _Route, schemas: Schemas) -> Json:
 def _implied(route: _Route) -> Iterable[int]:
     """The refusals that follow from what the route takes."""
     if not route.is_open:
-        yield 401
+        yield from (401, 429)
     if route.operation.path:
         yield 404
     if route.operation.body is not None:

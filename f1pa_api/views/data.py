@@ -28,7 +28,8 @@ from f1pa_api.schemas.filters import (
 
 blueprint = Blueprint("data", __name__, url_prefix="/data")
 
-AWAY = (503,)
+# What each of these may answer instead of rows.
+ALSO = (503,)
 
 
 @blueprint.before_request
@@ -37,28 +38,28 @@ def count() -> None:
 
 
 @blueprint.get("/stats")
-@operation(Stats, also=AWAY)
+@operation(Stats, also=ALSO)
 def stats() -> Response:
     """How much is recorded."""
     return json_response(queries.stats(services.current().database))
 
 
 @blueprint.get("/circuits")
-@operation(list[Circuit], also=AWAY)
+@operation(list[Circuit], also=ALSO)
 def circuits() -> Response:
     """All circuits."""
     return json_response(queries.circuits(services.current().database))
 
 
 @blueprint.get("/circuits/<int:circuit_key>")
-@operation(Circuit, also=AWAY)
+@operation(Circuit, also=ALSO)
 def circuit(circuit_key: CircuitKey) -> Response:
     """A circuit."""
     return json_response(queries.circuit(services.current().database, circuit_key))
 
 
 @blueprint.get("/circuits/<int:circuit_key>/laps")
-@operation(list[RecordedLap], also=AWAY)
+@operation(list[RecordedLap], also=ALSO)
 def circuit_laps(circuit_key: CircuitKey, query: LapsOfOneFilter) -> Response:
     """The fastest laps of a circuit, the fastest first."""
     database = services.current().database
@@ -66,7 +67,7 @@ def circuit_laps(circuit_key: CircuitKey, query: LapsOfOneFilter) -> Response:
 
 
 @blueprint.get("/circuits/<int:circuit_key>/avg-laptime")
-@operation(CircuitAverage, also=AWAY)
+@operation(CircuitAverage, also=ALSO)
 def circuit_average(circuit_key: CircuitKey, query: YearFilter) -> Response:
     """The mean time of a circuit's laps.
 
@@ -83,7 +84,7 @@ def circuit_average(circuit_key: CircuitKey, query: YearFilter) -> Response:
 
 
 @blueprint.get("/drivers")
-@operation(list[Driver], also=AWAY)
+@operation(list[Driver], also=ALSO)
 def drivers(query: YearFilter) -> Response:
     """All race numbers.
 
@@ -93,14 +94,14 @@ def drivers(query: YearFilter) -> Response:
 
 
 @blueprint.get("/drivers/<int:driver_number>")
-@operation(Driver, also=AWAY)
+@operation(Driver, also=ALSO)
 def driver(driver_number: DriverNumber) -> Response:
     """A race number, as in its latest season."""
     return json_response(queries.driver(services.current().database, driver_number))
 
 
 @blueprint.get("/drivers/<int:driver_number>/laps")
-@operation(list[RecordedLap], also=AWAY)
+@operation(list[RecordedLap], also=ALSO)
 def driver_laps(driver_number: DriverNumber, query: LapsOfOneFilter) -> Response:
     """The laps of a race number, those of the latest session first.
 
@@ -111,7 +112,7 @@ def driver_laps(driver_number: DriverNumber, query: LapsOfOneFilter) -> Response
 
 
 @blueprint.get("/sessions")
-@operation(list[Session], also=AWAY)
+@operation(list[Session], also=ALSO)
 def sessions(query: SessionFilter) -> Response:
     """Sessions, the latest first."""
     filters = query.model_dump(include={"year", "circuit_key"})
@@ -119,7 +120,7 @@ def sessions(query: SessionFilter) -> Response:
 
 
 @blueprint.get("/laps")
-@operation(LapPage, also=AWAY)
+@operation(LapPage, also=ALSO)
 def laps(query: LapFilter) -> Response:
     """Laps by session, driver and lap number, a page at a time."""
     filters = query.model_dump(exclude={"page", "page_size"})

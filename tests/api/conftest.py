@@ -122,7 +122,7 @@ def race_client(
     api_database_url: str,
 ) -> Iterator[FlaskClient]:
     """Model version 1 and a database with the race of `recorded`."""
-    yield from _connected_client(make_settings(database_url=api_database_url))
+    yield from connected_client(make_settings(database_url=api_database_url))
 
 
 @pytest.fixture
@@ -130,10 +130,10 @@ def data_client(
     make_settings: Callable[..., Settings], recorded_laps: None, api_database_url: str
 ) -> Iterator[FlaskClient]:
     """An application on a database with the rows of `recorded`."""
-    yield from _connected_client(make_settings(database_url=api_database_url))
+    yield from connected_client(make_settings(database_url=api_database_url))
 
 
-def _connected_client(settings: Settings) -> Iterator[FlaskClient]:
+def connected_client(settings: Settings) -> Iterator[FlaskClient]:
     built = services_module.build(settings)
     app = create_app(settings, built)
     built.start()

@@ -1,14 +1,14 @@
 """Requests made from the API's own document, good and bad ones: each is answered as it says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from flask.testing import FlaskClient
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from tests.api.conftest import PASSWORD, USER
+from f1pa_api.settings import Settings
+from tests.api.conftest import PASSWORD, USER, connected_client
 from tests.api.recorded import SESSIONS
 
 CONFIG = schemathesis.Config.from_dict(
@@ -22,9 +22,17 @@ CONFIG = schemathesis.Config.from_dict(
 
 
 @pytest.fixture
-def documented(cached_model: None, data_client: FlaskClient) -> OpenApiSchema:
+def documented(
+    make_settings: Callable[..., Settings],
+    cached_model: None,
+    recorded_laps: None,
+    api_database_url: str,
+) -> Iterator[OpenApiSchema]:
     """The document, and the application that it is of, with a model and laps."""
-    return schemathesis.openapi.from_wsgi("/openapi.json", data_client.application, config=CONFIG)
+    # With each good request comes one whose password is wrong.
+    settings = make_settings(database_url=api_database_url, auth_failures_per_minute=6000)
+    for client in connected_client(settings):
+        yield schemathesis.openapi.from_wsgi("/openapi.json", client.application, config=CONFIG)
 
 
 document = schemathesis.pytest.from_fixture("documented")

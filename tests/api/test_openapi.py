@@ -19,6 +19,7 @@ from f1pa_api import services as services_module
 from f1pa_api.application import create_app
 from f1pa_api.auth import Policy, policies
 from f1pa_api.inputs import LARGEST_BODY_BYTES
+from f1pa_api.services import Services
 from f1pa_api.settings import Settings
 from f1pa_api.views.docs import EXTENSION
 from tests.api import recorded
@@ -226,6 +227,16 @@ def test_without_a_model_it_is_unavailable_as_documented(
         answer = client.get(path, headers=credentials())
         assert answer.status_code == 503
         assert_documented(closed, path, "GET", answer)
+
+
+def test_wrong_passwords_are_limited_as_documented(
+    closed: OpenApiSchema, make_settings: Callable[..., Settings], services: Services
+) -> None:
+    client = create_app(make_settings(auth_failures_per_minute=1), services).test_client()
+    for status in (401, 429):
+        answer = client.get("/predict/model", headers=credentials("nobody"))
+        assert answer.status_code == status
+        assert_documented(closed, "/predict/model", "GET", answer)
 
 
 def test_a_query_parameter_that_is_not_in_it_is_refused_but_by_open_routes(
