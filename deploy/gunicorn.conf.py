@@ -19,8 +19,8 @@ except SettingsError as error:
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
 
-# Threads, as a request may wait for the database, and the model's C code lets go of the GIL.
-worker_class = "gthread"
+# Answers what waits for nothing in its event loop, the rest in threads.
+worker_class = "f1pa_api.gunicorn_worker.Worker"
 threads = _settings.api_threads
 
 # Each worker opens its own connections, threads and metric files, none of which survive a fork.

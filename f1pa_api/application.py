@@ -1,28 +1,24 @@
 """Assembles the application."""
 
-from flask import Flask
-
-from f1pa_api import auth, errors, http_metrics, metrics, queries, request_id
+from f1pa_api import auth, errors, http_metrics, metrics, queries
 from f1pa_api import services as services_module
 from f1pa_api.auth import Policy
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.services import Services
 from f1pa_api.settings import Settings
 from f1pa_api.views import data, docs, exposition, health, predict, root
+from f1pa_api.web import Api
 
 
-def create_app(settings: Settings, services: Services | None = None) -> Flask:
+def create_app(settings: Settings, services: Services | None = None) -> Api:
     """The application, with services made from `settings` unless they are given.
 
     The caller starts and closes the services.
     """
-    app = Flask("f1pa_api", static_folder=None)
+    app = Api()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
-    # A doubled slash is a wrong path, not one to be redirected.
-    app.url_map.merge_slashes = False
 
     http_metrics.init_app(app)
-    request_id.init_app(app)
     auth.init_app(app, settings)
     errors.init_app(app)
     (services or services_module.build(settings)).init_app(app)
@@ -39,7 +35,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     return app
 
 
-def data_end_points(app: Flask) -> list[str]:
+def data_end_points(app: Api) -> list[str]:
     """The label values of f1pa_data_queries_total: the names of the views below /data."""
     prefix = f"{data.blueprint.name}."
     return [name.removeprefix(prefix) for name in app.view_functions if name.startswith(prefix)]

@@ -12,8 +12,8 @@ from f1pa_api.doorkeeper import TooManyAttemptsError, UnauthorizedError
 from f1pa_api.inputs import LARGEST_BODY_BYTES, InvalidInputError, UnsupportedMediaTypeError
 from f1pa_api.model_store import ModelUnavailableError
 from f1pa_api.queries import NotFoundError
-from f1pa_api.request_id import request_id
 from f1pa_api.responses import json_response
+from f1pa_api.web import current_request
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 def _answer(status: int, error: str, detail: str, **more: object) -> Response:
     return json_response(
-        {"error": error, "detail": detail, "request_id": request_id(), **more}, status
+        {"error": error, "detail": detail, "request_id": current_request().id, **more}, status
     )
 
 
@@ -78,7 +78,7 @@ def _model_unavailable(_: ModelUnavailableError) -> Response:
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
-    logger.info("request %s got no data: %s", request_id(), error)
+    logger.info("request %s got no data: %s", current_request().id, error)
     return _unavailable("database_unavailable", "The database can't answer now")
 
 
@@ -99,5 +99,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _defect(error: Exception) -> Response:
-    logger.error("request %s failed", request_id(), exc_info=error)
+    logger.error("request %s failed", current_request().id, exc_info=error)
     return _answer(500, "internal_error", "The request failed by a fault of the service")

@@ -2,9 +2,12 @@
 
 from typing import TypeVar
 
-from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+
+from f1pa_api.web import ApiRequest, current_request
 
 from f1pa_api.schemas.errors import Problem
 from f1pa_api.schemas.filters import NoFilter
@@ -31,26 +34,56 @@ class UnsupportedMediaTypeError(Exception):
 
 def json_body(schema: type[Schema]) -> Schema:
     """The body as `schema`. Raises UnsupportedMediaTypeError and InvalidInputError, also for
-    text that is not JSON; a body above LARGEST_BODY_BYTES is Flask's to refuse."""
-    if not request.is_json:
+    text that is not JSON, and Werkzeug's for a body that is too large or was cut off."""
+    asked = current_request()
+    if not _is_json(asked.environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaTypeError
-    body = request.get_data(cache=False)
+    body = _body(asked)
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:
         raise _invalid(error, whole="body") from None
 
 
+def _is_json(content_type: str) -> bool:
+    """JSON is UTF-8 (RFC 8259, section 8.1), so no other character set is taken."""
+    if content_type == "application/json":
+        return True
+    kind, options = parse_options_header(content_type)
+    is_json = kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+    return is_json and options.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
+
+
+def _body(asked: ApiRequest) -> bytes:
+    """Read at once where its length is known: Werkzeug's stream for bodies of any kind costs
+    more than a prediction."""
+    length = asked.environ.get("CONTENT_LENGTH", "")
+    if not length.isdecimal():
+        return asked.get_data(cache=False)
+    if int(length) > LARGEST_BODY_BYTES:
+        raise RequestEntityTooLarge
+    try:
+        body: bytes = asked.environ["wsgi.input"].read(int(length))
+    except OSError:
+        raise ClientDisconnected from None
+    if len(body) < int(length):
+        raise ClientDisconnected
+    return body
+
+
 def query(schema: type[Schema]) -> Schema:
     """The query parameters as `schema`. Raises InvalidInputError, also for a repeated one."""
-    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    given = current_request().args
+    repeated = [name for name, values in given.lists() if len(values) > 1]
     if repeated:
         problems = [
             Problem(field=_short(name), message="Given more than once") for name in repeated
         ]
         raise InvalidInputError(problems[:MOST_PROBLEMS], len(problems))
     try:
-        return schema.model_validate_strings(request.args.to_dict())
+        return schema.model_validate_strings(given.to_dict())
     except ValidationError as error:
         raise _invalid(error, whole="query") from None
 

@@ -4,10 +4,11 @@ Children are made here and kept bound: `labels()` costs as much as the write, an
 that is only born by its first error has no rate.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
 
 from f1pa_api.enrichment import SESSION_FALLBACKS
 from f1pa_api.features.fallbacks import FALLBACKS
@@ -57,6 +58,18 @@ VALIDATION, MODEL_UNAVAILABLE, INTERNAL = "validation", "model_unavailable", "in
 OK, REFUSED, FAILED = "ok", "refused", "failed"
 MISSING, MALFORMED, WRONG, LIMITED = "missing", "malformed", "wrong", "limited"
 
+
+def _know_own_process() -> None:
+    """prometheus-client asks the kernel for the process id at each write, which costs as much as
+    the write. It changes only with a fork."""
+    own = {"id": os.getpid()}
+    os.register_at_fork(after_in_child=lambda: own.update(id=os.getpid()))
+    if values.ValueClass is not values.MutexValue:
+        values.ValueClass = values.MultiProcessValue(lambda: own["id"])
+
+
+_know_own_process()
+
 http_requests = Counter(
     "http_requests_total",
     "Requests answered, by route rule ('unmatched' without one) and status.",
@@ -66,6 +79,12 @@ authentication_failures = Counter(
     "f1pa_auth_failures_total",
     "Requests without credentials that are right, by the reason.",
     ["reason"],
+)
+http_request_duration = Histogram(
+    "http_request_duration_seconds",
+    "Time from a request to its answer, by route rule ('unmatched' without one).",
+    ["method", "endpoint"],
+    buckets=HTTP_BUCKETS_SECONDS,
 )
 
 predictions = Counter(
@@ -162,7 +181,7 @@ def laps_predicted(
 ) -> None:
     """`contexts` has one entry per lap, `fallbacks` one per value that a lap did without."""
     _predictions[kind].inc(len(contexts))
-    for context in CONTEXTS:
+    for context in set(contexts):
         _predictions_by_context[context].inc(contexts.count(context))
     for name in fallbacks:
         _fallbacks[name].inc()

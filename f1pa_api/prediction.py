@@ -1,7 +1,7 @@
 """Lap times from a model. Many laps are the function; one lap is a batch of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from f1pa_api.features.fallbacks import warning
 from f1pa_api.features.laps import Lap
@@ -12,8 +12,7 @@ from f1pa_api.model import Model, Ratios
 SHORTEST_SECONDS = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """All in seconds. `lower` and `upper` bound the interval of the level asked for, and
     `seconds` lies between them; `expected_error_seconds` is the model's estimate of its own
     absolute error, None where it can't tell. `fallbacks` name the values that the model did
@@ -32,14 +31,17 @@ def predict_laps(model: Model, laps: Sequence[Lap], level: float) -> list[Predic
     """One prediction per lap, in order, each in the context that the lap allows. `level` is one
     of `intervals.LEVELS`."""
     rows = [build(lap, model.encoders) for lap in laps]
-    predictions: dict[int, Prediction] = {}
-    for context, context_model in model.contexts.items():
-        places = [place for place, row in enumerate(rows) if row.context == context]
-        if places:
-            scores = context_model.score([rows[place] for place in places], level)
-            for place, ratios in zip(places, scores, strict=True):
-                predictions[place] = _prediction(laps[place], rows[place], ratios)
-    return [predictions[place] for place in range(len(rows))]
+    of_context: dict[Context, list[FeatureRow]] = {}
+    for row in rows:
+        of_context.setdefault(row.context, []).append(row)
+    ratios = {
+        context: iter(model.contexts[context].score(some, level))
+        for context, some in of_context.items()
+    }
+    return [
+        _prediction(lap, row, next(ratios[row.context]))
+        for lap, row in zip(laps, rows, strict=True)
+    ]
 
 
 def _prediction(lap: Lap, row: FeatureRow, ratios: Ratios) -> Prediction:

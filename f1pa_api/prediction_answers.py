@@ -1,7 +1,6 @@
 """From laps to the answers about them, counted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from f1pa_api import metrics
 from f1pa_api.enrichment import enrich, session_warning
@@ -28,7 +27,7 @@ def lap_answer(
         interval=_interval(prediction, level),
         expected_error_seconds=_expected_error(prediction),
         model_info=model.info,
-        prediction_id=str(uuid7()),
+        prediction_id=uuid7(),
         warnings=list(prediction.warnings),
     )
 
@@ -43,7 +42,7 @@ def batch_answer(
         contexts=[prediction.context for prediction in predictions],
         intervals=[_interval(prediction, level) for prediction in predictions],
         expected_errors_seconds=[_expected_error(prediction) for prediction in predictions],
-        prediction_ids=[str(uuid7()) for _ in predictions],
+        prediction_ids=[uuid7() for _ in predictions],
         count=len(predictions),
         model_info=model.info,
         warnings=[
@@ -64,8 +63,7 @@ def _predict(
     known = enrich(laps, sessions, kind)
     answered = predict_laps(model, [lap.features for lap in known], level)
     predictions = [
-        replace(
-            prediction,
+        prediction._replace(
             fallbacks=(lap.fallback, *prediction.fallbacks),
             warnings=(session_warning(lap.fallback, lap.features), *prediction.warnings),
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from f1pa_api.features.laps import (
     COMPOUND_CODES,
@@ -21,8 +21,7 @@ Speeds = tuple[float, float, float]
 UNKNOWN_SPEEDS: Speeds = (math.nan, math.nan, math.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """Times in seconds, speeds in km/h in the order st, i1, i2; NaN is unknown.
 
     A clean lap is timed, under green, without the pits and not the first. `pace` is the median

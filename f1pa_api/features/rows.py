@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from f1pa_api.features.encoders import (
@@ -69,8 +68,7 @@ SLOW_FIELD = 1.12
 LOWEST_ANCHOR, HIGHEST_ANCHOR = 0.9, 1.45
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
+class FeatureRow(NamedTuple):
     """`values` stand in the order of FEATURE_NAMES[context]; the model gives the lap as a ratio
     to `scale_seconds`; `group` is the one of its interval; `fallbacks` name every value that
     was not known."""
