@@ -1,6 +1,6 @@
 """Assembles the application."""
 
-from f1pa_api import auth, errors, http_metrics, metrics, queries
+from f1pa_api import auth, errors, http_metrics, metrics, queries, request_log
 from f1pa_api import services as services_module
 from f1pa_api.auth import Policy
 from f1pa_api.inputs import LARGEST_BODY_BYTES
@@ -18,6 +18,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Api:
     app = Api()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
 
+    # Flask calls what comes after a request in the reverse order of this.
+    request_log.init_app(app, settings.request_log)
     http_metrics.init_app(app)
     auth.init_app(app, settings)
     errors.init_app(app)

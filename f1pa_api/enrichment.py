@@ -50,6 +50,8 @@ def enrich(
 
     Raises InvalidInputError where a lap contradicts its session.
     """
+    if all(lap.session_key is None for lap in laps):
+        return [EnrichedLap(lap, None) for lap in laps]
     deadline = time.monotonic() + PATIENCE_SECONDS
     found: dict[int, Session | str] = {}
     enriched: list[EnrichedLap] = []

@@ -78,7 +78,7 @@ def _model_unavailable(_: ModelUnavailableError) -> Response:
 
 
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
-    logger.info("request %s got no data: %s", current_request().id, error)
+    logger.info("no data", extra={"reason": str(error)})
     return _unavailable("database_unavailable", "The database can't answer now")
 
 
@@ -99,5 +99,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _defect(error: Exception) -> Response:
-    logger.error("request %s failed", current_request().id, exc_info=error)
+    logger.error("request failed", exc_info=error)
     return _answer(500, "internal_error", "The request failed by a fault of the service")

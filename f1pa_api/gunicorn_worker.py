@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from f1pa_api.framing import Framing, HeadersTooLargeError
+from f1pa_api.framing import Framing, TooLargeError
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 
 READ_BYTES = 64 * 1024
@@ -34,9 +34,6 @@ TICK_SECONDS = 1.0
 MOST_GATHERED_BYTES = 64 * 1024 * 1024
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-HEADERS_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-)
 SEND_TIMEOUT = struct.pack("ll", PATIENCE_SECONDS, 0)
 
 
@@ -118,19 +115,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
                     break
         self._finish()
 
-    def accept(self, listener: socket.socket) -> None:
+    def accept(self, listener: socket.socket) -> bool:
+        """Whether somebody was there."""
         try:
             accepted, client = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
-                return
-            raise
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
         self.nr_conns += 1
-        connection = Connection(
-            self.cfg, ClientSocket(accepted), client, listener.getsockname()
-        )
+        connection = Connection(self.cfg, ClientSocket(accepted), client, listener.getsockname())
         self._watch(connection)
         self._keep(connection, self.pending_conns, PATIENCE_SECONDS)
+        return True
 
     def handle(self, connection: Connection) -> bool:
         """In a thread."""
@@ -145,9 +142,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
         self._go_on(connection)
 
     def _watch(self, connection: Connection) -> None:
-        self.poller.register(
-            connection.sock, selectors.EVENT_READ, partial(self._read, connection)
-        )
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
 
     def _keep(self, connection: Connection, place: dict[Connection, None], seconds: float) -> None:
         connection.place.pop(connection, None)
@@ -173,8 +168,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
         while connection.arrived and connection.place is not self.lingering:
             try:
                 end = connection.framing.end(connection.arrived)
-            except HeadersTooLargeError:
-                self._send(connection, HEADERS_TOO_LARGE)
+            except TooLargeError as error:
+                self._send(connection, _refusal(error.status))
                 self._after(connection, False)
                 return
             if end is None:
@@ -252,7 +247,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
     def _finish(self) -> None:
         """Answer what has come, for at most the graceful timeout. Each answer ends its
         connection now."""
-        self.set_accept_enabled(False)
+        self._leave_listeners()
         now = time.monotonic()
         for connection in self.keepalived_conns:
             connection.timeout = min(connection.timeout, now + LAST_CALL_SECONDS)
@@ -262,5 +257,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
+
+    def _leave_listeners(self) -> None:
+        """Take who is already connected; if no other process listens, the next ones are refused
+        from now on and not reset later."""
+        self.set_accept_enabled(False)
         for listener in self.sockets:
+            while self.accept(listener):
+                pass
             listener.close()
+
+
+def _refusal(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()

@@ -3,14 +3,17 @@
 docs/decisions/0001-http-metrics.md says why prometheus-flask-exporter does not make them.
 """
 
+import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import cache
 
 from flask import Flask, Response
-from prometheus_client import Counter, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_flask_exporter import PrometheusMetrics
 
 from f1pa_api import metrics
+from f1pa_api.version import version
 from f1pa_api.web import METHODS, OTHER_METHOD, REQUEST_ID_HEADER, ApiRequest, current_request
 
 UNMATCHED = "unmatched"
@@ -26,37 +29,38 @@ def route(request: ApiRequest) -> str:
 
 def init_app(app: Flask) -> None:
     app.after_request(_count)
+    versions = {"version": version(), "python": platform.python_version()}
+    # A registry of its own: the value is in the worker's file, and a process may hold more than
+    # one application.
+    PrometheusMetrics(app, path=None, export_defaults=False, registry=CollectorRegistry()).info(
+        "f1pa_api_build_info", "1, with the versions as labels.", **versions
+    )
 
 
 def declare_routes(app: Flask) -> None:
     """Have the series of the routes exist, at 0, before the first request."""
     for rule in app.url_map.iter_rules():
-        declared_methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        _declare(declared_methods, rule.rule, DECLARED_STATUSES)
-    _declare({*METHODS, OTHER_METHOD}, UNMATCHED, (404, 405))
-
-
-def _declare(methods: Iterable[str], rule: str, statuses: Iterable[int]) -> None:
-    for method in methods:
-        _duration(method, rule)
-        for status in statuses:
-            _counter(method, rule, status)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            for status in DECLARED_STATUSES:
+                _series(method, rule.rule, status)
+    for method in (*METHODS, OTHER_METHOD):
+        for status in (404, 405):
+            _series(method, UNMATCHED, status)
 
 
 def _count(response: Response) -> Response:
     request = current_request()
     response.headers[REQUEST_ID_HEADER] = request.id
-    method, rule = request.method, route(request)
-    _counter(method, rule, response.status_code).inc()
-    _duration(method, rule).observe(time.perf_counter() - request.started)
+    count, observe = _series(request.method, route(request), response.status_code)
+    count()
+    observe(time.perf_counter() - request.started)
     return response
 
 
 @cache
-def _counter(method: str, rule: str, status: int) -> Counter:
-    return metrics.http_requests.labels(method, rule, status)
-
-
-@cache
-def _duration(method: str, rule: str) -> Histogram:
-    return metrics.http_request_duration.labels(method, rule)
+def _series(
+    method: str, rule: str, status: int
+) -> tuple[Callable[[], None], Callable[[float], None]]:
+    """How to count a request, and to note its seconds."""
+    counter = metrics.http_requests.labels(method, rule, status)
+    return counter.inc, metrics.http_request_duration.labels(method, rule).observe

@@ -60,7 +60,7 @@ def _body(asked: ApiRequest) -> bytes:
     """Read at once where its length is known: Werkzeug's stream for bodies of any kind costs
     more than a prediction."""
     length = asked.environ.get("CONTENT_LENGTH", "")
-    if not length.isdecimal():
+    if not (length.isdecimal() and len(length) < 19):
         return asked.get_data(cache=False)
     if int(length) > LARGEST_BODY_BYTES:
         raise RequestEntityTooLarge
@@ -90,7 +90,7 @@ def query(schema: type[Schema]) -> Schema:
 
 def no_query() -> None:
     """Raises InvalidInputError where there are query parameters."""
-    if request.query_string:
+    if current_request().environ.get("QUERY_STRING"):
         query(NoFilter)
 
 

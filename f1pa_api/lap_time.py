@@ -3,5 +3,5 @@
 
 def format_lap(seconds: float) -> str:
     """92.456 s is "1:32.456"."""
-    milliseconds = round(seconds * 1000)
-    return f"{milliseconds // 60_000}:{milliseconds % 60_000 / 1000:06.3f}"
+    whole_seconds, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{whole_seconds // 60}:{whole_seconds % 60:02}.{milliseconds:03}"

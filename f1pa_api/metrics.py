@@ -65,7 +65,8 @@ def _know_own_process() -> None:
     own = {"id": os.getpid()}
     os.register_at_fork(after_in_child=lambda: own.update(id=os.getpid()))
     if values.ValueClass is not values.MutexValue:
-        values.ValueClass = values.MultiProcessValue(lambda: own["id"])
+        identified = values.MultiProcessValue(lambda: own["id"])  # type: ignore[no-untyped-call]
+        values.ValueClass = identified
 
 
 _know_own_process()

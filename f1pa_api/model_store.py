@@ -49,6 +49,12 @@ class ModelStore:
         return self._model is not None
 
     @property
+    def version(self) -> str | None:
+        """Of the model that serves."""
+        model = self._model
+        return None if model is None else model.version
+
+    @property
     def mlflow_connected(self) -> bool:
         """Whether the registry answered when last asked."""
         return self._mlflow_connected

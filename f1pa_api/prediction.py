@@ -56,5 +56,5 @@ def _prediction(lap: Lap, row: FeatureRow, ratios: Ratios) -> Prediction:
         # A sum of trees may fall below zero, an absolute error may not.
         expected_error_seconds=None if error is None else max(error * scale, 0.0),
         fallbacks=row.fallbacks,
-        warnings=tuple(warning(fallback, lap) for fallback in row.fallbacks),
+        warnings=tuple([warning(fallback, lap) for fallback in row.fallbacks]),
     )

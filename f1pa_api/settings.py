@@ -1,7 +1,7 @@
 """The API's settings, read once from the environment."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "F1PA_"
+RequestLog = Literal["all", "problems", "off"]
 DEMO_PASSWORD = "f1pa"  # noqa: S105 - it opens nothing unless demo_credentials says so
 
 
@@ -91,6 +92,8 @@ class Settings(BaseSettings):
     demo_credentials: bool = False
     # How many wrong passwords a client address may send to one worker per minute.
     auth_failures_per_minute: int = Field(30, ge=1, le=6000)
+    # Which requests get a log line: "all", "problems" (400 and above, or above 1 s) or "off".
+    request_log: RequestLog = "problems"
     # prometheus-client reads this variable itself and defines its name.
     metrics_dir: Annotated[DirectoryPath, AfterValidator(_path)] = Field(
         validation_alias=AliasChoices("metrics_dir", "PROMETHEUS_MULTIPROC_DIR")

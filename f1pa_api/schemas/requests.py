@@ -132,10 +132,11 @@ class LapFeatures(ScalarFeatures):
     previous_laps: Annotated[
         list[PreviousLap],
         Field(
+            default_factory=list,
             max_length=MOST_PREVIOUS_LAPS,
             description="The driver's laps before in the session, oldest first",
         ),
-    ] = []
+    ]
 
     @model_validator(mode="after")
     def _previous_laps_lead_up_to_it(self) -> Self:
