@@ -7,10 +7,9 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
-from f1pa_api.web import ApiRequest, current_request
-
 from f1pa_api.schemas.errors import Problem
 from f1pa_api.schemas.filters import NoFilter
+from f1pa_api.web import ApiRequest, current_request
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
