@@ -19,7 +19,7 @@ except SettingsError as error:
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
 
-# Answers what waits for nothing in its event loop, the rest in threads: decision 6.
+# Answers what waits for nothing in its event loop, the rest in threads: decision 7.
 worker_class = "f1pa_api.gunicorn_worker.Worker"
 threads = _settings.api_threads
 # The parser in C takes a third of the time of the one in Python; without it nothing starts.

@@ -18,12 +18,14 @@ def create_app(settings: Settings, services: Services | None = None) -> Api:
     app = Api()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
 
+    used = services or services_module.build(settings)
+
     # Flask calls what comes after a request in the reverse order of this.
-    request_log.init_app(app, settings.request_log)
+    request_log.init_app(app, settings.request_log, lambda: used.models.version)
     http_metrics.init_app(app)
     auth.init_app(app, settings)
     errors.init_app(app)
-    (services or services_module.build(settings)).init_app(app)
+    used.init_app(app)
 
     auth.register(app, predict.blueprint, Policy.AUTHENTICATED)
     auth.register(app, data.blueprint, Policy.AUTHENTICATED)

@@ -3,7 +3,7 @@
 Stock threads read from their connection themselves, so a few clients that send slowly hold all
 of them; and each request changes threads twice, which takes as long as a prediction. Here a
 request takes no thread before it has arrived whole, and none at all if the application says
-that it waits for nothing. docs/decisions/0006-gunicorn-worker.md has the figures.
+that it waits for nothing. docs/decisions/0007-gunicorn-worker.md has the figures.
 """
 
 import errno

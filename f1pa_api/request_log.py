@@ -2,10 +2,10 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from flask import Flask, Response
 
-from f1pa_api import services
 from f1pa_api.http_metrics import route
 from f1pa_api.settings import RequestLog
 from f1pa_api.web import current_request
@@ -15,26 +15,20 @@ logger = logging.getLogger(__name__)
 SLOW_SECONDS = 1.0
 
 
-def init_app(app: Flask, which: RequestLog) -> None:
+def init_app(app: Flask, which: RequestLog, model_version: Callable[[], str | None]) -> None:
+    def log(response: Response) -> Response:
+        request = current_request()
+        seconds = time.perf_counter() - request.started
+        if which == "all" or response.status_code >= 400 or seconds > SLOW_SECONDS:
+            fields = {
+                "method": request.method,
+                "route": route(request),
+                "status": response.status_code,
+                "duration_seconds": round(seconds, 6),
+                "model_version": model_version(),
+            }
+            logger.info("request", extra=fields)
+        return response
+
     if which != "off":
-        app.after_request(_log_all if which == "all" else _log_problems)
-
-
-def _log_problems(response: Response) -> Response:
-    slow = time.perf_counter() - current_request().started > SLOW_SECONDS
-    return _log_all(response) if slow or response.status_code >= 400 else response
-
-
-def _log_all(response: Response) -> Response:
-    request = current_request()
-    logger.info(
-        "request",
-        extra={
-            "method": request.method,
-            "route": route(request),
-            "status": response.status_code,
-            "duration_seconds": round(time.perf_counter() - request.started, 6),
-            "model_version": services.current().models.version,
-        },
-    )
-    return response
+        app.after_request(log)

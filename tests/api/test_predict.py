@@ -178,5 +178,5 @@ def test_a_defect_is_counted_and_shows_no_internals(
         "request_id": "r1",
     }
     assert sample("f1pa_prediction_errors_total", error_type="internal") == before + 1
-    assert "request r1 failed" in caplog.text
+    assert "request failed" in caplog.text
     assert "AttributeError" in caplog.text
