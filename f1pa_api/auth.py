@@ -3,12 +3,13 @@
 from enum import Enum
 from typing import cast
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask
 
 from f1pa_api.credentials import current_users
 from f1pa_api.doorkeeper import Doorkeeper
 from f1pa_api.failed_attempts import FailedAttempts
 from f1pa_api.settings import Settings
+from f1pa_api.web import Api, current_request
 
 EXTENSION = "f1pa_policies"
 
@@ -18,7 +19,7 @@ class Policy(Enum):
     AUTHENTICATED = "authenticated"
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Api, settings: Settings) -> None:
     """Check every request that has a route; a route without a policy is not open."""
     policies: dict[str, Policy] = {}
     app.extensions[EXTENSION] = policies
@@ -29,17 +30,20 @@ def init_app(app: Flask, settings: Settings) -> None:
         demo_allowed=settings.demo_credentials,
     )
 
+    app.lets_in_at_once = doorkeeper.decides_at_once
+
     def check() -> None:
-        if request.url_rule is None or policies.get(request.blueprint or "") is Policy.OPEN:
+        asked = current_request()
+        if asked.url_rule is None or policies.get(asked.blueprint or "") is Policy.OPEN:
             return
-        environ = request.environ
+        environ = asked.environ
         # The address that connected: a forwarded one is the client's own claim.
         doorkeeper.admit(environ.get("HTTP_AUTHORIZATION", ""), environ.get("REMOTE_ADDR", ""))
 
     app.before_request(check)
 
 
-def register(app: Flask, blueprint: Blueprint, policy: Policy) -> None:
+def register(app: Api, blueprint: Blueprint, policy: Policy) -> None:
     """Register `blueprint`, whose every route gets `policy`."""
     policies(app)[blueprint.name] = policy
     app.register_blueprint(blueprint)

@@ -31,6 +31,7 @@ class Users:
         self, passwords: Mapping[str, StoredPassword], before: "Users | None" = None
     ) -> None:
         self.passwords = passwords
+        self.costly = any(stored.costly for stored in passwords.values())
         # With the user whose they are, and with the addresses that they came from.
         self.verified: dict[bytes, str] = {}
         self.admitted: dict[tuple[bytes, str], None] = {}

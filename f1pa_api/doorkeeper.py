@@ -60,8 +60,7 @@ class Doorkeeper:
     def admit(self, header: str, address: str) -> None:
         """Raises UnauthorizedError or TooManyAttemptsError. `header` is empty without one."""
         users = self._current_users()
-        # Nobody else knows the key, so how long the look-up of a digest takes tells nothing.
-        digest = blake2b(header.encode(), digest_size=16, key=self._key).digest()
+        digest = self._digest(header)
         # Who was let in stays in, whatever others try from the same address. From another one
         # even a known header is an attempt, or guesses that hit it would have no limit.
         if (digest, address) in users.admitted:
@@ -75,6 +74,15 @@ class Doorkeeper:
             metrics.authentication_failed(metrics.LIMITED)
             raise
         users.admit(digest, address)
+
+    def decides_at_once(self, header: Callable[[], str], address: str) -> bool:
+        """Whether to admit or refuse takes no hash. `header` is called where that depends on it."""
+        users = self._current_users()
+        return not users.costly or (self._digest(header()), address) in users.admitted
+
+    def _digest(self, header: str) -> bytes:
+        # Nobody else knows the key, so how long the look-up of a digest takes tells nothing.
+        return blake2b(header.encode(), digest_size=16, key=self._key).digest()
 
     def _examine(self, users: Users, digest: bytes, header: str, address: str) -> None:
         user, password = _parse(header)

@@ -98,7 +98,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
 
     def run(self) -> None:
         # An application that doesn't say so is answered in threads.
-        self._waits_for_nothing = getattr(self.wsgi, "waits_for_nothing", lambda _: False)
+        self._waits_for_nothing = getattr(self.wsgi, "waits_for_nothing", lambda *_: False)
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
@@ -175,7 +175,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
             if end is None:
                 self._gather(connection)
                 return
-            if not self._waits_for_nothing(connection.take(end)):
+            if not self._waits_for_nothing(connection.take(end), connection.client[0]):
                 connection.place.pop(connection)
                 self.poller.unregister(connection.sock)
                 self.enqueue_req(connection)

@@ -6,18 +6,21 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from f1pa_api.application import create_app
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.model_cache import ModelCache
+from f1pa_api.settings import Settings
 from f1pa_api.web import Api
 from tests.api.artefacts import LAP, artefact_files
 from tests.api.conftest import credentials, eventually
 from tests.api.server import ApiServer, api_server
+from tests.api.test_credentials import ENGINEER
 
 THREADS = 2
 BODY = json.dumps({"features": LAP}).encode()
@@ -227,7 +230,26 @@ def test_a_client_that_has_nothing_more_to_send_gets_its_answer(api: ApiServer) 
 def test_what_may_wait_is_not_answered_in_the_event_loop(
     request_line: str, body: bytes, at_once: bool
 ) -> None:
-    assert Api().waits_for_nothing(request_line.encode() + b"\r\n\r\n" + body) is at_once
+    sent = request_line.encode() + b"\r\n\r\n" + body
+    assert Api().waits_for_nothing(sent, "127.0.0.1") is at_once
+
+
+def test_a_login_that_takes_a_hash_is_not_looked_at_in_the_event_loop(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"{ENGINEER}\n")
+    settings = make_settings(basic_auth_user=None, basic_auth_password=None, basic_auth_file=users)
+    app = create_app(settings)
+    asked = post()
+    assert not app.waits_for_nothing(asked, "127.0.0.1")
+    login = {"Authorization": LOGIN}
+    answered = app.test_client().get("/predict/model", headers=login)
+    assert answered.status_code == 503  # Let in, and there is no model.
+    assert app.waits_for_nothing(asked, "127.0.0.1")
+    assert app.waits_for_nothing(asked.replace(b"Authorization:", b"authorization:  "), "127.0.0.1")
+    assert not app.waits_for_nothing(asked, "127.0.0.2")
+    assert not app.waits_for_nothing(asked.replace(b"Basic", b"basic"), "127.0.0.1")
 
 
 class Load:
