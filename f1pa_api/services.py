@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from f1pa_api import metrics
 from f1pa_api.database import Database
+from f1pa_api.drift_reports import DriftReports
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore
 from f1pa_api.registry import Registry
@@ -24,6 +25,7 @@ class Services:
     models: ModelStore
     database: Database
     sessions: SessionLaps
+    drift_reports: DriftReports
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -51,6 +53,7 @@ def build(settings: Settings) -> Services:
         ),
         database=database,
         sessions=SessionLaps(database),
+        drift_reports=DriftReports(settings.drift_reports_dir),
     )
 
 

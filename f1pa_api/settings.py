@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     model_alias: Name = "champion"
     # Where the models of the registry are kept, for the time when it can't be reached.
     model_cache_dir: Annotated[Path, AfterValidator(_path)]
+    # Where the drift job leaves its reports.
+    drift_reports_dir: Annotated[Path, AfterValidator(_path)] = Field(
+        Path("reports"), validate_default=True
+    )
     # How often a worker asks which version the alias points to.
     model_poll_seconds: float = Field(3.0, ge=0.05, le=60)
     # Who may come in: one user, or the file of docs/access.md.

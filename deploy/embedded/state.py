@@ -60,6 +60,10 @@ class StateFolder:
         return self.root / "model-cache"
 
     @property
+    def drift_reports_dir(self) -> Path:
+        return self.root / "reports"
+
+    @property
     def metrics_dir(self) -> Path:
         return self.root / "metrics"
 

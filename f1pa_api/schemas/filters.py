@@ -11,6 +11,9 @@ DriverNumber = Annotated[
     int, Field(ge=1, le=99, description="The driver's race number", examples=[1])
 ]
 Year = Annotated[int, Field(ge=1950, le=2100, description="Season")]
+ReportName = Annotated[
+    str, Field(description="Name of a drift report", examples=["production_drift"])
+]
 
 
 class NoFilter(BaseModel):

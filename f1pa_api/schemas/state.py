@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class State(BaseModel):
@@ -33,3 +33,15 @@ class Health(State):
     model_loaded: bool
     database_connected: bool
     mlflow_connected: bool
+
+
+class DriftReportEntry(State):
+    name: Annotated[str, Field(description="Its page is /monitoring/drift/reports/{name}")]
+    written_at: AwareDatetime
+
+
+class MonitoringStatus(State):
+    total_reports: int
+    latest_report: Annotated[
+        DriftReportEntry | None, Field(description="By the time of writing; null without one")
+    ]

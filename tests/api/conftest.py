@@ -56,6 +56,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
             "basic_auth_user": USER,
             "basic_auth_password": PASSWORD,
             "metrics_dir": tmp_path,
+            "drift_reports_dir": tmp_path / "reports",
         }
         return Settings(**{**values, **changes})  # type: ignore[arg-type]
 

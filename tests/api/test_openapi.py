@@ -1,6 +1,7 @@
 """The API's document: it is one, it has everything, and the API keeps to it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,9 +47,13 @@ def closed(document: Document) -> OpenApiSchema:
 
 
 @pytest.fixture
-def example_client(cached_model: None, data_client: FlaskClient, database_url: str) -> FlaskClient:
-    """It has a model, and the rows that the examples name."""
+def example_client(
+    cached_model: None, data_client: FlaskClient, database_url: str, settings: Settings
+) -> FlaskClient:
+    """It has a model, and the rows and the report that the examples name."""
     recorded.insert_documented_session(database_url)
+    settings.drift_reports_dir.mkdir()
+    (settings.drift_reports_dir / "production_drift.html").write_text("<html></html>")
     return data_client
 
 
@@ -77,7 +82,7 @@ def test_it_is_openapi_3_1(document: Document) -> None:
 
 def test_every_route_is_in_it(app: Flask, document: Document) -> None:
     routes = {
-        (rule.rule.replace("<int:", "{").replace(">", "}"), method)
+        (re.sub("<(?:int:)?", "{", rule.rule).replace(">", "}"), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule != PAGE_FILE
