@@ -1,16 +1,18 @@
 """The laps' database: a pool of connections that is there while the database is.
 
 A request never waits for a database that is away. A thread looks after it every second or so;
-what it last saw decides whether a query is tried at all.
+what it last saw decides whether a query is tried at all, and tells which data are stored.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
-from psycopg import Connection, InterfaceError, OperationalError
+from psycopg import Connection, Cursor, InterfaceError, OperationalError, ProgrammingError
 from psycopg.abc import PQGen
 from psycopg.errors import QueryCanceled
 from psycopg.pq import TransactionStatus
@@ -22,8 +24,11 @@ logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 Rows = list[DictRow]
+Statement = SQL | Composed | bytes
 
 LOOK_EVERY_SECONDS = 1.0
+# How long what a look saw of the data is taken to hold: till the next one, if that isn't held up.
+VERSION_HOLDS_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2  # libpq takes no less
 CHECKOUT_TIMEOUT_SECONDS = 1.0
 STATEMENT_TIMEOUT_SECONDS = 3.0
@@ -40,6 +45,23 @@ _OPTIONS: dict[str, Any] = {
     "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000:.0f}"
     " -c default_transaction_read_only=on -c TimeZone=UTC",
 }
+
+
+# A time in whole seconds tells two loads apart only if they have not ended in the same one. Of one
+# that ended a while ago that is certain, even when a commit takes long.
+_NEWEST_LOAD = SQL(
+    "SELECT load_id, loaded_at, clock_timestamp() - loaded_at > interval '3 s' AS settled"
+    " FROM loads ORDER BY load_id DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataVersion:
+    """What is stored: it changes by loads alone. `name` is another one after each; so is
+    `last_modified`, which is not known at first."""
+
+    name: str
+    last_modified: datetime | None
 
 
 class DatabaseUnavailableError(Exception):
@@ -72,6 +94,8 @@ class Database:
         self._observe = observe
         self._pool: Pool | None = None
         self._away_because = ""
+        # With when, of time.monotonic; together, as another thread reads them.
+        self._newest: tuple[DataVersion | None, float] = (None, 0.0)
         self._stop = threading.Event()
         self._look_now = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="database", daemon=True)
@@ -80,6 +104,13 @@ class Database:
     def connected(self) -> bool:
         """Whether the database answered when last looked at."""
         return self._pool is not None
+
+    @property
+    def version(self) -> DataVersion | None:
+        """What is stored, as of at most VERSION_HOLDS_SECONDS ago; None when that isn't known,
+        or when nothing was ever loaded. What is read after it is no older."""
+        version, seen = self._newest
+        return version if time.monotonic() < seen + VERSION_HOLDS_SECONDS else None
 
     def start(self) -> None:
         """Begin to connect. Only in a worker: connections don't survive a fork."""
@@ -94,21 +125,43 @@ class Database:
     def rows(
         self,
         query_type: LiteralString,
-        statement: SQL | Composed,
+        statement: Statement,
         parameters: Mapping[str, object] | None = None,
     ) -> Rows:
         """The rows of one read. Raises DatabaseUnavailableError at once, or after at most
         CHECKOUT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS."""
+        return self._executed(query_type, statement, parameters).fetchall()
+
+    def texts(
+        self,
+        query_type: LiteralString,
+        statement: Statement,
+        parameters: Mapping[str, object] | None = None,
+    ) -> list[bytes | None]:
+        """The first row of one read, its values in PostgreSQL's own words. Raises as `rows`."""
+        result = self._executed(query_type, statement, parameters).pgresult
+        assert result is not None  # noqa: S101 - for the type checker: the cursor has executed
+        return [result.get_value(0, column) for column in range(result.nfields)]
+
+    def _executed(
+        self,
+        query_type: LiteralString,
+        statement: Statement,
+        parameters: Mapping[str, object] | None,
+    ) -> Cursor[DictRow]:
+        """The cursor holds the whole result, and needs its connection no more."""
         pool = self._pool
         if pool is None:
             raise DatabaseUnavailableError("it was away when last looked at")
         try:
-            with pool.connection(CHECKOUT_TIMEOUT_SECONDS) as connection:
-                started = time.perf_counter()
-                try:
-                    return connection.execute(statement, parameters).fetchall()
-                finally:
-                    self._observe(query_type, time.perf_counter() - started)
+            # Not by `with`, which commits: that is a dozen microseconds for nothing to commit.
+            connection = pool.getconn(CHECKOUT_TIMEOUT_SECONDS)
+            started = time.perf_counter()
+            try:
+                return connection.execute(statement, parameters)
+            finally:
+                pool.putconn(connection)
+                self._observe(query_type, time.perf_counter() - started)
         except PoolTimeout:
             raise DatabaseUnavailableError("all connections are in use") from None
         except QueryCanceled as error:
@@ -122,6 +175,7 @@ class Database:
             try:
                 # A connection of its own: those of the pool may all be busy.
                 with _Connection[DictRow].connect(self._url, **_OPTIONS) as probe:
+                    self._look(probe)
                     self._pool = self._open_pool()
                     logger.info("the database is connected")
                     self._watch(probe)
@@ -135,8 +189,17 @@ class Database:
         self._away_because = ""
         while not self._stop.is_set():
             self._look_now.clear()
-            probe.execute("SELECT 1")
+            self._look(probe)
             self._look_now.wait(LOOK_EVERY_SECONDS)
+
+    def _look(self, probe: "_Connection[DictRow]") -> None:
+        begun = time.monotonic()
+        try:
+            newest = probe.execute(_NEWEST_LOAD).fetchone()
+        except (ProgrammingError, QueryCanceled):
+            # It answers, but has no such table, doesn't show it, or keeps it locked.
+            newest = None
+        self._newest = (None if newest is None else _version(**newest), begun)
 
     def _notice(self, reason: str) -> None:
         if not self._away_because:
@@ -162,8 +225,13 @@ class Database:
 
     def _drop_pool(self) -> None:
         pool, self._pool = self._pool, None
+        self._newest = (None, 0.0)
         if pool is not None:
             pool.close(timeout=CONNECT_TIMEOUT_SECONDS)
+
+
+def _version(load_id: int, loaded_at: datetime, settled: bool) -> DataVersion:
+    return DataVersion(f"{load_id}-{loaded_at.timestamp():.6f}", loaded_at if settled else None)
 
 
 def _one_line(error: Exception) -> str:

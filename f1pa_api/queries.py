@@ -1,15 +1,23 @@
 """Everything that the API reads from the database. Values are bound, never pasted.
 
 Lists come in a fixed order. Each function raises DatabaseUnavailableError.
+
+PostgreSQL writes laps as JSON itself: for a page of a hundred, that takes a tenth of the time that
+this process needs to make objects of them and write those. Limits stand in the statement, and the
+statement is kept: so PostgreSQL, too, plans it once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import LiteralString, NamedTuple
 
 from psycopg.rows import DictRow
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
+from pydantic_core import from_json
 
 from f1pa_api.database import Database, Rows
+from f1pa_api.lap_cursor import LapKey
 
 QUERY_TYPES = (
     *("stats", "circuits", "circuit", "circuit_laps", "circuit_average"),
@@ -21,15 +29,28 @@ _DRIVER = SQL(
     "driver_number, year, full_name, name_acronym, team_name, team_colour, country_code,"
     " headshot_url"
 )
-_LAP = SQL(
-    "session_key, driver_number, lap_number, year, circuit_key, lap_duration,"
-    " st_speed, i1_speed, i2_speed, duration_sector_1, duration_sector_2, duration_sector_3,"
-    " air_temperature AS temp, humidity AS rhum, pressure AS pres"
-)
-_CONDITIONS = {
-    name: SQL("{} = {}").format(SQL(name), SQL(f"%({name})s"))
-    for name in ("year", "circuit_key", "driver_number", "session_key")
+# By name in an answer; all are numbers.
+_LAP_COLUMNS = {
+    **{name: name for name in LapKey._fields},
+    **{name: name for name in ("year", "circuit_key", "lap_duration")},
+    **{name: name for name in ("st_speed", "i1_speed", "i2_speed")},
+    **{name: name for name in ("duration_sector_1", "duration_sector_2", "duration_sector_3")},
+    "temp": "air_temperature",
+    "rhum": "humidity",
+    "pres": "pressure",
 }
+_CONDITIONS = {
+    **{
+        name: SQL("{} = {}").format(Identifier(name), Placeholder(name))
+        for name in ("year", "circuit_key", "driver_number", "session_key")
+    },
+    "timed": SQL("lap_duration IS NOT NULL"),
+    "after": SQL(
+        "(session_key, driver_number, lap_number)"
+        " > (%(after_session)s::integer, %(after_driver)s::smallint, %(after_lap)s::smallint)"
+    ),
+}
+_IN_ORDER: LiteralString = "session_key, driver_number, lap_number"
 
 
 class NotFoundError(Exception):
@@ -37,9 +58,11 @@ class NotFoundError(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
-    rows: Rows
-    total: int
+class LapPage:
+    """`laps` is a JSON array; `last` is its last lap where others follow it, else None."""
+
+    laps: bytes
+    last: LapKey | None
 
 
 def stats(database: Database) -> DictRow:
@@ -73,24 +96,23 @@ def circuit(database: Database, circuit_key: int) -> DictRow:
     return found[0]
 
 
-def circuit_laps(database: Database, circuit_key: int, year: int | None, limit: int) -> Rows:
-    """The fastest laps first; laps without a time are left out. Raises NotFoundError."""
-    where, values = _where({"circuit_key": circuit_key, "year": year})
-    statement = SQL(
-        "SELECT {} FROM laps {} AND lap_duration IS NOT NULL"
-        " ORDER BY lap_duration, session_key, driver_number, lap_number LIMIT %(limit)s"
-    ).format(_LAP, where)
-    found = database.rows("circuit_laps", statement, {**values, "limit": limit})
-    if not found:
+def circuit_laps(database: Database, circuit_key: int, year: int | None, limit: int) -> bytes:
+    """A JSON array, the fastest laps first; laps without a time are left out. Raises
+    NotFoundError."""
+    values = _given({"circuit_key": circuit_key, "year": year})
+    order: LiteralString = "lap_duration, session_key, driver_number, lap_number"
+    select = _LapsSelect((*values, "timed"), order, limit)
+    laps, _ = _laps(database, "circuit_laps", select, values)
+    if not laps:
         circuit(database, circuit_key)
-    return found
+    return b"[%b]" % laps
 
 
 def circuit_average(database: Database, circuit_key: int, year: int | None) -> float | None:
     """Mean time (s) of every lap there that has one, of whatever kind; None without laps.
     Raises NotFoundError."""
-    where, values = _where({"circuit_key": circuit_key, "year": year})
-    statement = SQL("SELECT avg(lap_duration) AS seconds FROM laps {}").format(where)
+    values = _given({"circuit_key": circuit_key, "year": year})
+    statement = SQL("SELECT avg(lap_duration) AS seconds FROM laps {}").format(_where(values))
     seconds: float | None = database.rows("circuit_average", statement, values)[0]["seconds"]
     if seconds is None:
         circuit(database, circuit_key)
@@ -99,10 +121,10 @@ def circuit_average(database: Database, circuit_key: int, year: int | None) -> f
 
 def drivers(database: Database, year: int | None) -> Rows:
     """A row per number: of `year`, or of the latest season in which the number was driven."""
-    where, values = _where({"year": year})
+    values = _given({"year": year})
     statement = SQL(
         "SELECT DISTINCT ON (driver_number) {} FROM drivers {} ORDER BY driver_number, year DESC"
-    ).format(_DRIVER, where)
+    ).format(_DRIVER, _where(values))
     return database.rows("drivers", statement, values)
 
 
@@ -117,27 +139,25 @@ def driver(database: Database, driver_number: int) -> DictRow:
     return found[0]
 
 
-def driver_laps(database: Database, driver_number: int, year: int | None, limit: int) -> Rows:
-    """The latest session first, each in the order driven. Raises NotFoundError."""
-    where, values = _where({"driver_number": driver_number, "year": year})
-    statement = SQL(
-        "SELECT {} FROM laps {} ORDER BY session_key DESC, lap_number LIMIT %(limit)s"
-    ).format(_LAP, where)
-    found = database.rows("driver_laps", statement, {**values, "limit": limit})
-    if not found:
+def driver_laps(database: Database, driver_number: int, year: int | None, limit: int) -> bytes:
+    """A JSON array, the latest session first, each in the order driven. Raises NotFoundError."""
+    values = _given({"driver_number": driver_number, "year": year})
+    select = _LapsSelect(tuple(values), "session_key DESC, lap_number", limit)
+    laps, _ = _laps(database, "driver_laps", select, values)
+    if not laps:
         driver(database, driver_number)
-    return found
+    return b"[%b]" % laps
 
 
 def sessions(database: Database, filters: Mapping[str, int | None], limit: int) -> Rows:
     """The latest first."""
-    where, values = _where(filters)
+    values = _given(filters)
     statement = SQL(
         "SELECT session_key, meeting_key, year, session_name, session_type, circuit_key,"
         " date_start FROM sessions {}"
         " ORDER BY year DESC, round DESC NULLS LAST, date_start DESC NULLS LAST, session_key DESC"
         " LIMIT %(limit)s"
-    ).format(where)
+    ).format(_where(values))
     return database.rows("sessions", statement, {**values, "limit": limit})
 
 
@@ -152,22 +172,115 @@ def session_laps(database: Database, session_key: int) -> Rows:
     return database.rows("session_laps", statement, {"session_key": session_key})
 
 
-def laps(database: Database, filters: Mapping[str, int | None], page: int, page_size: int) -> Page:
-    """Page `page`, from 1, of the laps by session, driver and lap number."""
-    where, values = _where(filters)
-    count = SQL("SELECT count(*) AS total FROM laps {}").format(where)
-    total = database.rows("laps_count", count, values)[0]["total"]
+def laps_page(
+    database: Database, filters: Mapping[str, int | None], page: int, page_size: int
+) -> LapPage:
+    """Page `page`, from 1, of the laps by session, driver and lap number. PostgreSQL reads all
+    those before it too."""
+    values = _given(filters)
+    skipped = (page - 1) * page_size
+    select = _LapsSelect(tuple(values), _IN_ORDER, page_size + 1, skips=skipped > 0)
+    return _page(_laps(database, "laps", select, {**values, "offset": skipped}), page_size)
+
+
+def laps_after(
+    database: Database, filters: Mapping[str, int | None], key: LapKey, page_size: int
+) -> LapPage:
+    """The laps that follow that of `key`, which needn't exist, in the order of laps_page."""
+    values = _given(filters)
+    select = _LapsSelect((*values, "after"), _IN_ORDER, page_size + 1)
+    after = {
+        "after_session": key.session_key,
+        "after_driver": key.driver_number,
+        "after_lap": key.lap_number,
+    }
+    return _page(_laps(database, "laps", select, {**values, **after}), page_size)
+
+
+def laps_total(database: Database, filters: Mapping[str, int | None]) -> int:
+    """How many laps there are. Each total is counted once for what is stored: that takes a
+    third of a second for five million laps."""
+    version = database.version
+    if version is None:
+        return _count_laps(database, filters)
+    return _total_of_version(database, version.name, tuple(filters.items()))
+
+
+@lru_cache(maxsize=256)
+def _total_of_version(
+    database: Database,
+    version_name: str,  # noqa: ARG001 - a part of the cache's key
+    filters: tuple[tuple[str, int | None], ...],
+) -> int:
+    return _count_laps(database, dict(filters))
+
+
+def _count_laps(database: Database, filters: Mapping[str, int | None]) -> int:
+    values = _given(filters)
+    statement = SQL("SELECT count(*) AS total FROM laps {}").format(_where(values))
+    total: int = database.rows("laps_count", statement, values)[0]["total"]
+    return total
+
+
+class _LapsSelect(NamedTuple):
+    conditions: tuple[str, ...]
+    order: LiteralString
+    limit: int
+    skips: bool = False
+
+
+@lru_cache(maxsize=256)
+def _statement(select: _LapsSelect) -> bytes:
+    """Selects the laps as JSON objects, commas between them, and their number."""
     statement = SQL(
-        "SELECT {} FROM laps {} ORDER BY session_key, driver_number, lap_number"
-        " LIMIT %(limit)s OFFSET %(offset)s"
-    ).format(_LAP, where)
-    window = {"limit": page_size, "offset": (page - 1) * page_size}
-    return Page(database.rows("laps", statement, {**values, **window}), total)
+        "SELECT string_agg({lap}, ','), count(*) FROM (SELECT {columns} FROM laps {where}"
+        " ORDER BY {order} LIMIT {limit} {offset}) AS page"
+    ).format(
+        lap=_lap_as_json(),
+        columns=SQL(", ").join(map(Identifier, _LAP_COLUMNS.values())),
+        where=_where(select.conditions),
+        order=SQL(select.order),
+        limit=Literal(select.limit),
+        offset=SQL("OFFSET %(offset)s") if select.skips else SQL(""),
+    )
+    return statement.as_bytes(None)
 
 
-def _where(filters: Mapping[str, int | None]) -> tuple[SQL | Composed, dict[str, object]]:
-    """The clause of the filters that are given, and the values that it binds."""
-    given: dict[str, object] = {name: value for name, value in filters.items() if value is not None}
-    if not given:
-        return SQL(""), given
-    return SQL("WHERE {}").format(SQL(" AND ").join(_CONDITIONS[name] for name in given)), given
+def _lap_as_json() -> Composable:
+    """As row_to_json, in a third of its time: numbers in PostgreSQL's words are JSON."""
+    parts: list[Composable] = []
+    for name, column in _LAP_COLUMNS.items():
+        parts.append(Literal(f'{"," if parts else "{"}"{name}":'))
+        parts.append(SQL("coalesce({}::text, 'null')").format(Identifier(column)))
+    return SQL(" || ").join([*parts, Literal("}")])
+
+
+def _laps(
+    database: Database,
+    query_type: LiteralString,
+    select: _LapsSelect,
+    values: Mapping[str, object],
+) -> tuple[bytes, int]:
+    """The laps as _statement says, and their number."""
+    laps, count = database.texts(query_type, _statement(select), values)
+    return laps or b"", int(count or 0)
+
+
+def _page(found: tuple[bytes, int], page_size: int) -> LapPage:
+    """Without the lap that was read to see whether there are more."""
+    laps, count = found
+    if count <= page_size:
+        return LapPage(b"[%b]" % laps, None)
+    laps = laps[: laps.rindex(b",{")]
+    last = from_json(laps[laps.rindex(b"{") :])
+    return LapPage(b"[%b]" % laps, LapKey(*(last[name] for name in LapKey._fields)))
+
+
+def _given(filters: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def _where(conditions: Iterable[str]) -> SQL | Composed:
+    """The clause of the conditions by their names, as a filter's value is bound by its name."""
+    found = [_CONDITIONS[name] for name in conditions]
+    return SQL("WHERE {}").format(SQL(" AND ").join(found)) if found else SQL("")

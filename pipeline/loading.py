@@ -99,8 +99,10 @@ def load(
         dimensions.complete_drivers(connection)
         if inserted or updated or removed:
             connection.execute("ANALYZE circuits, drivers, sessions, laps")
+        # The API tells loads apart by their ends, which the lock keeps in the order of their keys.
         connection.execute(
-            "INSERT INTO loads (source, fingerprint, rows_good, rows_bad) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO loads (source, fingerprint, rows_good, rows_bad, loaded_at)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp())",
             [source, fingerprint, len(accepted), reading.rows_bad + len(problems)],
         )
     unchanged = len(accepted) - inserted - updated

@@ -90,10 +90,12 @@ class RecordedLap(Row):
 
 
 class LapPage(Row):
-    """One page; `total` counts the laps of all pages."""
+    """One page; `total` counts the laps of all pages. `next_cursor` leads to the page after it,
+    and is null where there is none; what else is null isn't counted on the way of a cursor."""
 
     data: list[RecordedLap]
-    total: int
-    page: int
+    total: int | None
+    page: int | None
     page_size: int
-    total_pages: int
+    total_pages: int | None
+    next_cursor: str | None

@@ -4,10 +4,10 @@ import math
 
 from flask import Blueprint, Response, request
 
-from f1pa_api import metrics, queries, services
+from f1pa_api import conditional, lap_cursor, metrics, queries, services
 from f1pa_api.lap_time import format_lap
 from f1pa_api.operations import operation
-from f1pa_api.responses import json_response
+from f1pa_api.responses import json_response, json_text, with_member
 from f1pa_api.schemas.data import (
     Circuit,
     CircuitAverage,
@@ -37,6 +37,9 @@ def count() -> None:
     metrics.data_queried((request.endpoint or "").rpartition(".")[2])
 
 
+conditional.init_blueprint(blueprint)
+
+
 @blueprint.get("/stats")
 @operation(Stats, also=ALSO)
 def stats() -> Response:
@@ -63,7 +66,7 @@ def circuit(circuit_key: CircuitKey) -> Response:
 def circuit_laps(circuit_key: CircuitKey, query: LapsOfOneFilter) -> Response:
     """The fastest laps of a circuit, the fastest first."""
     database = services.current().database
-    return json_response(queries.circuit_laps(database, circuit_key, query.year, query.limit))
+    return json_text(queries.circuit_laps(database, circuit_key, query.year, query.limit))
 
 
 @blueprint.get("/circuits/<int:circuit_key>/avg-laptime")
@@ -108,7 +111,7 @@ def driver_laps(driver_number: DriverNumber, query: LapsOfOneFilter) -> Response
     A number may be another person's in another year.
     """
     database = services.current().database
-    return json_response(queries.driver_laps(database, driver_number, query.year, query.limit))
+    return json_text(queries.driver_laps(database, driver_number, query.year, query.limit))
 
 
 @blueprint.get("/sessions")
@@ -122,15 +125,26 @@ def sessions(query: SessionFilter) -> Response:
 @blueprint.get("/laps")
 @operation(LapPage, also=ALSO)
 def laps(query: LapFilter) -> Response:
-    """Laps by session, driver and lap number, a page at a time."""
-    filters = query.model_dump(exclude={"page", "page_size"})
-    page = queries.laps(services.current().database, filters, query.page, query.page_size)
-    return json_response(
-        {
-            "data": page.rows,
-            "total": page.total,
-            "page": query.page,
-            "page_size": query.page_size,
-            "total_pages": math.ceil(page.total / query.page_size),
-        }
-    )
+    """Laps by session, driver and lap number, a page at a time.
+
+    Pages are those that `page` counts, or follow each other by `cursor`, which costs the same at
+    the end as at the start. Nothing is counted for the latter.
+    """
+    filters, page_size = query.filters, query.page_size
+    database = services.current().database
+    page: int | None = None
+    total: int | None = None
+    if query.cursor is None:
+        page, total = query.page, queries.laps_total(database, filters)
+        found = queries.laps_page(database, filters, page, page_size)
+    else:
+        after = lap_cursor.decode(query.cursor, filters)
+        found = queries.laps_after(database, filters, after, page_size)
+    rest = {
+        "total": total,
+        "page": page,
+        "page_size": page_size,
+        "total_pages": None if total is None else math.ceil(total / page_size),
+        "next_cursor": None if found.last is None else lap_cursor.encode(found.last, filters),
+    }
+    return json_text(with_member("data", found.laps, rest))
