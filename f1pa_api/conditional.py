@@ -1,8 +1,9 @@
 """Answers that hold until other data are stored, and the question whether one still does.
 
-A client that sends the ETag of the answer it has gets 304 without any query, while what is stored
-is what was stored then. After a load, answers of before it are confirmed for at most
-database.VERSION_HOLDS_SECONDS. While it isn't known what is stored, nothing is promised.
+A client that sends the ETag of the answer it has gets 304, and one that asks what was asked
+before gets the answer that was given, both without a query, while what is stored is what was
+stored then. After a load that goes on for at most database.VERSION_HOLDS_SECONDS. While it isn't
+known what is stored, nothing is promised, and nothing kept is given.
 """
 
 from functools import lru_cache
@@ -21,14 +22,15 @@ CACHE_CONTROL = "private, no-cache"
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
-    """Have the GET answers of `blueprint`, all made of stored laps, say how long they hold."""
-    blueprint.before_request(_confirm)
+    """Have the GET answers of `blueprint`, all made of stored laps, be kept here and there."""
+    blueprint.before_request(_find)
     blueprint.after_request(_promise)
 
 
-def _confirm() -> Response | None:
+def _find() -> Response | None:
     # Asked before any query: what is read later may be newer than this says, never older.
-    version = g.data_version = services.current().database.version
+    current = services.current()
+    version = g.data_version = current.database.version
     if version is None:
         return None
     etag = g.etag = _etag(version)
@@ -36,7 +38,7 @@ def _confirm() -> Response | None:
     # The tag of this path and query was once given to a 200. "*" and times say no such thing.
     if known is not None and etag in parse_etags(known).as_set(include_weak=True):
         return Response(status=304)
-    return None
+    return current.answers.find(_key())
 
 
 def _promise(response: Response) -> Response:
@@ -44,18 +46,30 @@ def _promise(response: Response) -> Response:
     if version is None or response.status_code not in (200, 304):
         return response
     headers = response.headers
-    headers["ETag"] = f'W/"{g.etag}"'
-    headers["Vary"] = "Accept-Encoding"
-    headers.extend(_constant_headers(version))
-    conditions = request.headers.get("If-None-Match"), request.headers.get("If-Modified-Since")
+    if "ETag" not in headers:  # a kept answer has these
+        headers["ETag"] = f'W/"{g.etag}"'
+        headers["Vary"] = "Accept-Encoding"
+        headers["Cache-Control"] = CACHE_CONTROL
+        if response.status_code == 200:
+            services.current().answers.keep(_key(), response)
+    modified = _last_modified(version)
+    if modified is not None:
+        headers["Last-Modified"] = modified
+    asked = request.headers
+    conditions = asked.get("If-None-Match"), asked.get("If-Modified-Since")
     if any(conditions) and not is_resource_modified(
         http_if_none_match=conditions[0],
         http_if_modified_since=conditions[1],
         etag=headers["ETag"],
-        last_modified=headers.get("Last-Modified"),
+        last_modified=modified,
     ):
         response.status_code = 304
     return response
+
+
+def _key() -> tuple[str, str | None]:
+    """The tag, and what decides how the answer is encoded."""
+    return g.etag, request.headers.get("Accept-Encoding")
 
 
 def _etag(version: DataVersion) -> str:
@@ -65,8 +79,5 @@ def _etag(version: DataVersion) -> str:
 
 
 @lru_cache(maxsize=2)
-def _constant_headers(version: DataVersion) -> list[tuple[str, str]]:
-    headers = [("Cache-Control", CACHE_CONTROL)]
-    if version.last_modified is not None:
-        headers.append(("Last-Modified", http_date(version.last_modified)))
-    return headers
+def _last_modified(version: DataVersion) -> str | None:
+    return None if version.last_modified is None else http_date(version.last_modified)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, LiteralString, TypeVar
 
 from psycopg import Connection, Cursor, InterfaceError, OperationalError, ProgrammingError
@@ -74,6 +75,11 @@ class _Connection(Connection[Value]):
     After that its state is not known, so it is closed.
     """
 
+    @cached_property
+    def reader(self) -> Cursor[Value]:
+        """One for all queries, each of whose results is the last one's end."""
+        return self.cursor()
+
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
             return super().wait(gen, interval, timeout or ANSWER_TIMEOUT_SECONDS)
@@ -84,6 +90,7 @@ class _Connection(Connection[Value]):
 
 
 Pool = ConnectionPool[_Connection[DictRow]]
+ReadCursor = Cursor[DictRow]
 
 
 class Database:
@@ -130,7 +137,7 @@ class Database:
     ) -> Rows:
         """The rows of one read. Raises DatabaseUnavailableError at once, or after at most
         CHECKOUT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS."""
-        return self._executed(query_type, statement, parameters).fetchall()
+        return self._read(query_type, statement, parameters, ReadCursor.fetchall)
 
     def texts(
         self,
@@ -139,29 +146,30 @@ class Database:
         parameters: Mapping[str, object] | None = None,
     ) -> list[bytes | None]:
         """The first row of one read, its values in PostgreSQL's own words. Raises as `rows`."""
-        result = self._executed(query_type, statement, parameters).pgresult
-        assert result is not None  # noqa: S101 - for the type checker: the cursor has executed
-        return [result.get_value(0, column) for column in range(result.nfields)]
+        return self._read(query_type, statement, parameters, _first_row)
 
-    def _executed(
+    def _read(
         self,
         query_type: LiteralString,
         statement: Statement,
         parameters: Mapping[str, object] | None,
-    ) -> Cursor[DictRow]:
-        """The cursor holds the whole result, and needs its connection no more."""
+        result: Callable[[ReadCursor], Value],
+    ) -> Value:
         pool = self._pool
         if pool is None:
             raise DatabaseUnavailableError("it was away when last looked at")
         try:
-            # Not by `with`, which commits: that is a dozen microseconds for nothing to commit.
+            # Not by `with`, which would commit, and there is nothing to.
             connection = pool.getconn(CHECKOUT_TIMEOUT_SECONDS)
-            started = time.perf_counter()
             try:
-                return connection.execute(statement, parameters)
+                started = time.perf_counter()
+                try:
+                    cursor = connection.reader.execute(statement, parameters)
+                finally:
+                    self._observe(query_type, time.perf_counter() - started)
+                return result(cursor)
             finally:
                 pool.putconn(connection)
-                self._observe(query_type, time.perf_counter() - started)
         except PoolTimeout:
             raise DatabaseUnavailableError("all connections are in use") from None
         except QueryCanceled as error:
@@ -228,6 +236,12 @@ class Database:
         self._newest = (None, 0.0)
         if pool is not None:
             pool.close(timeout=CONNECT_TIMEOUT_SECONDS)
+
+
+def _first_row(cursor: ReadCursor) -> list[bytes | None]:
+    result = cursor.pgresult
+    assert result is not None  # noqa: S101 - for the type checker: the cursor has executed
+    return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 def _version(load_id: int, loaded_at: datetime, settled: bool) -> DataVersion:

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from f1pa_api import metrics
 from f1pa_api.database import Database
 from f1pa_api.drift_reports import DriftReports
+from f1pa_api.kept_answers import KeptAnswers
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore
 from f1pa_api.registry import Registry
@@ -26,6 +27,7 @@ class Services:
     database: Database
     sessions: SessionLaps
     drift_reports: DriftReports
+    answers: KeptAnswers
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -54,6 +56,7 @@ def build(settings: Settings) -> Services:
         database=database,
         sessions=SessionLaps(database),
         drift_reports=DriftReports(settings.drift_reports_dir),
+        answers=KeptAnswers(),
     )
 
 
