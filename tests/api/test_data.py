@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 
@@ -138,8 +139,9 @@ def test_pages_of_laps_are_whole_and_without_overlap(data_client: FlaskClient) -
     pages = [get(data_client, f"/data/laps?page={page}&page_size=4") for page in (1, 2, 3)]
     assert keys(pages[0]["data"] + pages[1]["data"]) == sorted(lap[:3] for lap in LAPS)
     assert pages[2]["data"] == []
+    assert [bool(page["next_cursor"]) for page in pages] == [True, False, False]
     for number, page in enumerate(pages, start=1):
-        del page["data"]
+        del page["data"], page["next_cursor"]
         assert page == {"total": 6, "page": number, "page_size": 4, "total_pages": 2}
 
 
@@ -207,7 +209,23 @@ def test_an_unknown_circuit_or_driver_is_not_found(data_client: FlaskClient, pat
         ("/data/laps?page_size=1001", "page_size"),
         ("/data/laps?driver_number=100", "driver_number"),
         (f"/data/laps?session_key={2**31}", "session_key"),
+        ("/data/laps?session_key=-1", "session_key"),
+        ("/data/laps?session_key=1 OR 1=1", "session_key"),
+        ("/data/laps?circuit_key=9'--", "circuit_key"),
+        ("/data/laps?driver_number=0x10", "driver_number"),
+        ("/data/laps?year=2024.5", "year"),
+        ("/data/laps?year=NaN", "year"),
+        ("/data/laps?year=", "year"),
+        ("/data/laps?year=null", "year"),
+        (f"/data/laps?page={10**30}", "page"),
+        (f"/data/laps?page={'9' * 5000}", "page"),
+        ("/data/laps?page=1000001", "page"),
+        ("/data/laps?page=-1", "page"),
+        ("/data/laps?page_size=0", "page_size"),
+        ("/data/laps?page_size=1e2", "page_size"),
         ("/data/laps?limit=1", "limit"),
+        ("/data/laps?YEAR=2024", "YEAR"),
+        ("/data/laps?offset=1; SELECT 1", "offset"),
     ],
 )
 def test_a_filter_out_of_bounds_is_refused_by_name(
@@ -216,6 +234,41 @@ def test_a_filter_out_of_bounds_is_refused_by_name(
     answer = data_client.get(path, headers=credentials())
     assert answer.status_code == 422
     assert [problem["field"] for problem in answer.get_json()["fields"]] == [field]
+
+
+def test_unknown_values_are_null(data_client: FlaskClient, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO laps (session_key, driver_number, lap_number, year, circuit_key)"
+            " VALUES (300, 1, 2, 2026, 9)"
+        )
+    [lap] = get(data_client, "/data/laps?session_key=300&page=2&page_size=1")["data"]
+    known = {"session_key": 300, "driver_number": 1, "lap_number": 2, "year": 2026}
+    assert lap == {**dict.fromkeys(FIRST_LAP), **known, "circuit_key": 9}
+    assert list(lap) == list(FIRST_LAP)
+
+
+@pytest.mark.parametrize("seconds", [80.1 + 0.2, 1 / 3 + 90, 14400.0, 1.0, 100.00000000000001])
+def test_numbers_come_as_they_are_stored(
+    data_client: FlaskClient, database_url: str, seconds: float
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE laps SET lap_duration = %s, i1_speed = 1e-7, pressure = 1e3"
+            " WHERE session_key = 300",
+            [seconds],
+        )
+    [lap] = get(data_client, "/data/laps?session_key=300")["data"]
+    assert (lap["lap_duration"], lap["i1_speed"], lap["pres"]) == (seconds, 1e-7, 1000)
+
+
+@pytest.mark.parametrize("path", ["/data/stats", "/data/laps?page_size=2", "/data/circuits/9/laps"])
+def test_head_is_get_without_its_body(data_client: FlaskClient, path: str) -> None:
+    whole = data_client.get(path, headers=credentials())
+    head = data_client.head(path, headers=credentials())
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(whole.data))
+    assert head.headers["Content-Type"] == "application/json"
 
 
 def test_requests_are_counted_and_queries_timed(data_client: FlaskClient) -> None:

@@ -126,3 +126,59 @@ def test_connections_ended_by_the_server_are_replaced(
 def test_nothing_can_be_written(database: Database) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         database.rows("test", SQL("CREATE TABLE mine (id integer)"))
+
+
+def record_load(database_url: str) -> None:
+    with psycopg.connect(database_url) as owner:
+        owner.execute(
+            "INSERT INTO loads (source, fingerprint, rows_good, rows_bad)"
+            " VALUES ('csv', repeat('0', 64), 1, 0)"
+        )
+
+
+def test_each_load_is_another_version(database: Database, database_url: str) -> None:
+    assert database.version is None
+    names = set()
+    for count in (1, 2):
+        record_load(database_url)
+        eventually(lambda: database.version and database.version.name not in names)
+        names.add(database.version.name if database.version else "")
+        assert len(names) == count
+
+
+def test_the_version_is_not_known_while_the_loads_are_locked(
+    database: Database, database_url: str
+) -> None:
+    record_load(database_url)
+    eventually(lambda: database.version is not None)
+    with psycopg.connect(database_url) as owner:
+        owner.execute("LOCK TABLE loads")
+        eventually(lambda: database.version is None)
+        time.sleep(database_module.STATEMENT_TIMEOUT_SECONDS)
+        assert database.connected
+        assert database.rows("test", NOW) == [{"one": 1}]
+    eventually(lambda: database.version is not None)
+
+
+def test_a_database_without_tables_is_connected_and_has_no_version(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url, ignore)
+    database.start()
+    eventually(lambda: database.connected)
+    time.sleep(1.5 * database_module.LOOK_EVERY_SECONDS)
+    assert database.connected
+    assert database.version is None
+    database.close()
+
+
+def test_a_first_row_comes_in_the_words_of_postgresql(database: Database) -> None:
+    row = SQL("SELECT 0.1::float8, NULL, 'é', 1.50 UNION ALL SELECT 2, NULL, NULL, 3")
+    assert database.texts("test", row) == [b"0.1", None, "é".encode(), b"1.50"]
+
+
+def test_a_statement_is_planned_once(database: Database) -> None:
+    for _ in range(20):
+        database.rows("test", SQL("SELECT %(x)s::integer AS x"), {"x": 1})
+    [plans] = database.rows("test", SQL("SELECT generic_plans FROM pg_prepared_statements"))
+    assert plans["generic_plans"] > 5

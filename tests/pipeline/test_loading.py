@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import LiteralString
 
@@ -12,7 +14,7 @@ import pytest
 
 from pipeline.csv_source import fingerprint, read_csv
 from pipeline.laps import KEY
-from pipeline.loading import LoadError, Reading, load, read_laps
+from pipeline.loading import LOCK_KEY, LoadError, Reading, load, read_laps
 from tests.pipeline.lap_rows import lap_frame, lap_row
 
 FINGERPRINT = "0" * 64
@@ -249,3 +251,20 @@ def test_an_absent_database_is_one_line() -> None:
         read_laps("postgresql://f1pa:secret@127.0.0.1:1/f1pa")
     assert "\n" not in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_a_load_is_recorded_with_the_time_of_its_end(database_url: str) -> None:
+    """Loads wait for each other, and one that began first may end last."""
+    frame = lap_frame(lap_row())
+    with ThreadPoolExecutor() as pool, psycopg.connect(database_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+        loading = pool.submit(load, frame, database_url, "csv", FINGERPRINT)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        deadline = time.monotonic() + 20
+        while rows(database_url, waiting) == [(0,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        before = other.execute("SELECT clock_timestamp()").fetchone()
+        other.commit()
+        loading.result()
+    assert rows(database_url, "SELECT loaded_at FROM loads") > [before]
