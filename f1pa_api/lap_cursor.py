@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
-from f1pa_api.inputs import InvalidInputError, Problem
+from f1pa_api.inputs import InvalidInputError
+from f1pa_api.schemas.errors import Problem
 
 VERSION = 1
 # Version, digest of the filters, and the key in the types of its columns: eighteen bytes, so that

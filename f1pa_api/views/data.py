@@ -1,4 +1,5 @@
-"""The recorded laps and what they belong to. Null is unknown."""
+"""The recorded laps and what they belong to. Null is unknown. An answer's `ETag` is another one
+once laps have been loaded; sent as `If-None-Match`, it spares both sides the same answer again."""
 
 import math
 
@@ -29,7 +30,7 @@ from f1pa_api.schemas.filters import (
 blueprint = Blueprint("data", __name__, url_prefix="/data")
 
 # What each of these may answer instead of rows.
-ALSO = (503,)
+ALSO = (304, 503)
 
 
 @blueprint.before_request

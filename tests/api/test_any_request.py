@@ -44,7 +44,11 @@ def test_any_request_is_answered_as_documented(case: schemathesis.Case) -> None:
     if case.meta is None or case.meta.generation.mode.is_positive:
         for lap in laps(case):
             lead_up_to(lap)
-    case.call_and_validate()
+        if case.query:
+            # Only an answer makes one.
+            case.query.pop("cursor", None)
+    # In its own process Schemathesis says that it takes gzip, and doesn't.
+    case.call_and_validate(headers={"Accept-Encoding": "identity"})
 
 
 def laps(case: schemathesis.Case) -> Iterator[dict[str, Any]]:
