@@ -31,7 +31,7 @@ SELECT session_key, 1 + n % {of_session} / {of_driver}, 1 + n % {of_driver}, yea
     24 + (n * 41 % 2017) / 1000.0, 300 + n * 7 % 31, nullif(270 + n * 11 % 29, 270),
     250 + n * 13 % 23, 20 + n / 100 % 151 / 10.0, 40 + n / 1000 % 31, 990 + n / 500 % 301 / 10.0,
     timestamptz '1950-01-01Z' + n * interval '90 s', 'MEDIUM', n % {of_driver} % 30, '1'
-FROM generate_series(0, {laps} - 1) AS n
+FROM generate_series(0::bigint, {laps} - 1) AS n
 JOIN sessions ON session_key = {session} + n / {of_session};
 INSERT INTO loads (source, fingerprint, rows_good, rows_bad, loaded_at)
 VALUES ('csv', repeat('0', 64), {laps}, 0, now() - interval '1 day');
