@@ -16,6 +16,7 @@ from werkzeug.sansio.http import is_resource_modified
 from f1pa_api import services
 from f1pa_api.database import DataVersion
 from f1pa_api.version import version as program_version
+from f1pa_api.web import ApiResponse
 
 # To be kept by the client alone, and used after asking here.
 CACHE_CONTROL = "private, no-cache"
@@ -37,7 +38,7 @@ def _find() -> Response | None:
     known = request.headers.get("If-None-Match")
     # The tag of this path and query was once given to a 200. "*" and times say no such thing.
     if known is not None and etag in parse_etags(known).as_set(include_weak=True):
-        return Response(status=304)
+        return ApiResponse(status=304)
     return current.answers.find(_key())
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from flask import Response
 
+from f1pa_api.web import ApiResponse
+
 # A worker's share; a hundred laps are 26 KiB.
 MOST_BYTES = 1024 * 1024
 LARGEST_BYTES = MOST_BYTES // 8
@@ -25,9 +27,9 @@ class KeptAnswers:
         self._answers: dict[object, _Kept] = {}
         self._bytes = 0
 
-    def find(self, key: object) -> Response | None:
+    def find(self, key: object) -> ApiResponse | None:
         kept = self._answers.get(key)
-        return None if kept is None else Response(kept.body, headers=kept.headers)
+        return None if kept is None else ApiResponse(kept.body, headers=kept.headers)
 
     def keep(self, key: object, answer: Response) -> None:
         """Unless it is large. When there is no room, all others go: most are of old data."""
