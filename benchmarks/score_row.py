@@ -4,38 +4,27 @@
 ways in turns. Ratios mean something, microseconds only on the machine they were taken on.
 """
 
-import hashlib
-import random
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from f1pa_api.features.history import summarise
+from benchmarks.season import artefact_files, asked_laps, train
 from f1pa_api.features.intervals import DEFAULT_LEVEL
 from f1pa_api.features.rows import CONTEXTS, Context, FeatureRow, build
 from f1pa_api.model import Model, load
 from f1pa_api.prediction import predict_laps
-from f1pa_api.schemas.artefact import ARTEFACT_FILE, Metrics
-from pipeline import fitting, registry
-from pipeline.matrix import AskedLap, as_a_desk_asks
+from pipeline.matrix import AskedLap
 from pipeline.model import LapTimeModel
-from pipeline.recipe import Recipe
-from pipeline.simulator import simulate
-from pipeline.study import Study, driven_laps, study
 
 Item = TypeVar("Item")
 
 LAPS = 3_000
-SEASON = 2024
 
 
 @dataclass(frozen=True)
@@ -49,14 +38,12 @@ class Timing:
 def main() -> None:
     console = Console()
     with console.status("training on a simulated season"):
-        laps = simulate()
-        studied = study(laps[laps["year"] == SEASON], Recipe())
-        fitted = fitting.fit(studied, np.ones(len(studied.laps), dtype=bool))
-        served = _served(fitted.model)
+        studied, trained = train()
+        served = load(artefact_files(trained), "0", "local")
     shown = Table("context", "laps", "what", "p50 µs", "p99 µs", "ratio of p50")
     for context in CONTEXTS:
-        requests = _requests(studied, context)
-        for what, timing, ratio in _rows(context, requests, served, fitted.model):
+        requests = asked_laps(studied, context, LAPS)
+        for what, timing, ratio in _rows(context, requests, served, trained):
             shown.add_row(
                 context, f"{len(requests):,}", what, f"{timing.p50:.1f}", f"{timing.p99:.1f}", ratio
             )
@@ -111,41 +98,6 @@ def _timed(ways: list[Callable[[Item], object]], items: Sequence[Item]) -> list[
     return [
         Timing(statistics.median(times), statistics.quantiles(times, n=100)[-1]) for times in taken
     ]
-
-
-def _requests(studied: Study, context: Context) -> list[AskedLap]:
-    """Laps from all over the season, with the laps before them where they are warm."""
-    asked = as_a_desk_asks(studied, np.arange(len(studied.laps)))
-    driven = list(driven_laps(studied.laps))
-    chosen = random.Random(1).sample(range(len(driven)), LAPS)  # noqa: S311 - no secret
-    laps = []
-    for place in chosen:
-        lap = asked.laps[place]
-        first = place - (lap.lap_number - 1)
-        previous = [] if context == "cold" else driven[first:place]
-        if context == "cold" or summarise(previous) is not None:
-            laps.append(lap._replace(previous_laps=previous))
-    return laps
-
-
-def _served(trained: LapTimeModel) -> Model:
-    """As a worker loads it."""
-    figures = dict.fromkeys(Metrics.model_fields, 0.0)
-    candidate = registry.Candidate(
-        model=trained,
-        strategy="benchmark",
-        metrics=Metrics(**figures),
-        race_maes={},
-        trained_sessions=[],
-        data_fingerprint=hashlib.sha256(b"benchmark").hexdigest(),
-        reference_sample=pd.DataFrame(),
-        input_example=pd.DataFrame(),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        artefact = registry.write_artefact(candidate, "benchmark", Path(folder))
-        names = (ARTEFACT_FILE, *artefact.model_files())
-        files = {name: (Path(folder) / name).read_bytes() for name in names}
-    return load(files, "0", "local")
 
 
 if __name__ == "__main__":
