@@ -27,9 +27,12 @@ def train() -> tuple[Study, LapTimeModel]:
     return studied, fitting.fit(studied, np.ones(len(studied.laps), dtype=bool)).model
 
 
-def asked_laps(studied: Study, context: Context, count: int) -> list[AskedLap]:
-    """Up to `count` laps from all over the season, with the laps before them where warm."""
-    asked = as_a_desk_asks(studied, np.arange(len(studied.laps)))
+def asked_laps(
+    studied: Study, context: Context, count: int, *, own_speeds: bool = False
+) -> list[AskedLap]:
+    """Up to `count` laps from all over the season, with the laps before them where warm, and
+    with `own_speeds` as matrix.as_a_desk_asks has it."""
+    asked = as_a_desk_asks(studied, np.arange(len(studied.laps)), own_speeds=own_speeds)
     driven = list(driven_laps(studied.laps))
     chosen = random.Random(1).sample(range(len(driven)), count)  # noqa: S311 - no secret
     laps = []

@@ -1,43 +1,122 @@
-"""`python -m benchmarks.serving`"""
+"""`python -m benchmarks.serving`: our API beside other servers, on this machine.
+
+Everything listens on 127.0.0.1 and ends with the benchmark.
+"""
 
 import os
-from contextlib import ExitStack
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.serving import api, database, questions, rounds, wrk
+from benchmarks.serving import (
+    api,
+    bare,
+    batches,
+    bento,
+    database,
+    forest,
+    ml_server,
+    mlflow_models,
+    report,
+    rounds,
+    starts,
+    wrk,
+)
+from benchmarks.serving import questions as questions_module
+from benchmarks.serving.contenders import Contender
+from benchmarks.serving.errors import BenchmarkError
+from benchmarks.serving.questions import CHECKOUT, Questions
+from benchmarks.serving.results import Results
+from benchmarks.serving.rounds import Plan
+
+STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
+NAMES = ("flask", "f1pa", "mlflow", "bentoml", "mlserver", "forest")
+PARTS = ("laps", "batches", "starts")
+REPORT = CHECKOUT / "docs" / "benchmarks.md"
 
 console = Console()
 
 
-@click.command()
-@click.option("--seconds", default=3.0)
-@click.option("--rounds", "count", default=3)
-@click.option("--workers", default=2)
-def main(seconds: float, count: int, workers: int) -> None:
-    folder = Path(os.environ.get("F1PA_STATE_DIR", ".f1pa")).absolute() / "benchmarks"
+@click.command(help=__doc__)
+@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Servers; default: all.")
+@click.option("--part", type=click.Choice(PARTS), multiple=True, help="Default: all.")
+@click.option("--rounds", "count", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seconds", type=click.IntRange(1), default=3, show_default=True, help="A figure's.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Default: docs/benchmarks.md when all is measured, else the terminal alone.",
+)
+def main(
+    only: Sequence[str],
+    part: Sequence[str],
+    count: int,
+    seconds: int,
+    workers: int,
+    output: Path | None,
+) -> None:
+    signal.signal(signal.SIGTERM, _end)
+    names = [name for name in NAMES if name in (only or NAMES)]
+    folder = CHECKOUT / STATE / "benchmarks"
+    plan = Plan(count, seconds, workers, folder / "run")
+    if output is None and not (only or part):
+        output = REPORT
+    try:
+        results = _measure(names, part or PARTS, plan, folder)
+        console.print(report.markdown(results), soft_wrap=True, markup=False, highlight=False)
+        if output is not None:
+            report.write(results, output)
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _measure(names: Sequence[str], parts: Sequence[str], plan: Plan, folder: Path) -> Results:
+    wrk.version()
     folder.mkdir(parents=True, exist_ok=True)
-    console.print(wrk.version())
-    asked = questions.prepared(folder)
-    with database.running(folder / "postgres") as url:
-        contenders = [api.bare_flask(asked), api.api(asked, url)]
-        plan = rounds.Plan(count, seconds, workers, folder / "run")
-        turns = rounds.measure(contenders, plan, console.print)
-    table = Table("contender", "load", "p50 one", "per s one", "per s many", "p99 many", "rss")
-    for turn in turns:
-        table.add_row(
-            turn.contender,
-            turn.load,
-            f"{turn.one.p50:.0f}",
-            f"{turn.one.per_second:.0f}",
-            f"{turn.many.per_second:.0f}",
-            f"{turn.many.p99:.0f}",
-            str([round(x) for x in turn.memory.resident]),
+    with console.status("") as status, database.running(folder / "postgres") as url:
+
+        def tell(what: str) -> None:
+            status.update(what)
+
+        tell("training on a simulated season")
+        questions = questions_module.prepared(folder)
+        builders = _builders(questions, url, folder)
+        contenders = []
+        for name in names if "laps" in parts else ():
+            tell(f"preparing {name}: the first time takes minutes")
+            contenders.append(builders[name]())
+        ours = builders["f1pa"]()
+        return Results(
+            plan,
+            rounds.take(contenders, plan, tell),
+            batches.take(ours, questions, plan, tell) if "batches" in parts else (),
+            starts.take(ours, plan, tell) if "starts" in parts else (),
         )
-    console.print(table)
+
+
+def _builders(
+    questions: Questions, database_url: str, folder: Path
+) -> Mapping[str, Callable[[], Contender]]:
+    return {
+        "flask": lambda: bare.contender(questions),
+        "f1pa": lambda: api.contender(questions, database_url),
+        "mlflow": lambda: mlflow_models.contender(questions, folder),
+        "bentoml": lambda: bento.contender(questions, folder),
+        "mlserver": lambda: ml_server.contender(questions, folder),
+        "forest": lambda: forest.contender(folder),
+    }
+
+
+def _end(_: int, __: FrameType | None) -> NoReturn:
+    """As on Ctrl-C, so that the servers end too."""
+    sys.exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

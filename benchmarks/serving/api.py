@@ -1,4 +1,7 @@
-"""Our API as it is deployed, and a bare Flask view under the same Gunicorn settings."""
+"""Our API as it is deployed: authentication, validation, features, point and interval, metrics.
+
+MLflow is away, as it is most of the time for a worker: the alias is asked for and not found.
+"""
 
 import base64
 import json
@@ -7,16 +10,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.serving.bare_flask import ANSWER_FILE
+from benchmarks.serving import environments
 from benchmarks.serving.contenders import JSON, Command, Contender, Load, Start
 from benchmarks.serving.questions import CHECKOUT, Questions
-from f1pa_api.database import Database
 from f1pa_api.features.intervals import DEFAULT_LEVEL
 from f1pa_api.features.rows import Context
 from f1pa_api.prediction import predict_laps
-from f1pa_api.prediction_answers import lap_answer
 from f1pa_api.schemas.requests import LapFeatures
-from f1pa_api.session_laps import SessionLaps
 
 USER, PASSWORD = "engineer", "pit wall"
 HEADERS = {
@@ -25,47 +25,27 @@ HEADERS = {
 }
 NOWHERE = "http://127.0.0.1:9"
 MOST_BODIES = 200
-BATCH_LAPS = 1_000
-BATCH_BODIES = 3
 # Answers are rounded to the thousandth.
 ROUNDING = 0.000_51
 
 
-def bare_flask(questions: Questions) -> Contender:
-    """Answers with as many bytes as the API does."""
-    model, lap = questions.model, questions.laps["cold"][0]
-    nothing = SessionLaps(Database("", lambda *_: None))
-    answer = lap_answer(model, nothing, lap, DEFAULT_LEVEL, "single").model_dump_json()
-    seconds = json.loads(answer)["lap_duration_seconds"]
-    bodies = _bodies(questions, "cold")
-
+def contender(questions: Questions, database_url: str) -> Contender:
     def command(start: Start) -> Command:
-        file = start.folder / "answer.json"
-        file.write_text(answer)
-        settings = {**_settings(start, questions, NO_DATABASE), ANSWER_FILE: str(file)}
-        arguments = [
-            *(sys.executable, "-m", "gunicorn", "-c", str(CHECKOUT / "deploy/gunicorn.conf.py")),
-            *("--chdir", str(CHECKOUT), "benchmarks.serving.bare_flask:create_app()"),
-        ]
-        return Command(arguments, settings)
-
-    load = Load("constant", "/predict/lap", bodies, _seconds, [seconds] * len(bodies))
-    return Contender("flask", "a bare Flask view", command, "/health/ready", [load])
-
-
-def api(questions: Questions, database_url: str) -> Contender:
-    def command(start: Start) -> Command:
-        settings = _settings(start, questions, database_url)
+        settings = environment(start, questions, database_url)
         return Command([str(CHECKOUT / "deploy" / "start-api.sh")], settings)
 
-    loads = [_lap_load(questions, "cold"), _lap_load(questions, "warm"), _batch_load(questions)]
-    return Contender("f1pa", "F1PA", command, "/health/ready", loads)
+    return Contender(
+        "f1pa",
+        "F1PA",
+        command,
+        "/health/ready",
+        [_lap_load(questions, "cold"), _lap_load(questions, "warm")],
+        environments.versions(Path(sys.executable), ["f1pa", "lightgbm", "pydantic"]),
+    )
 
 
-NO_DATABASE = "postgresql://nobody:nothing@127.0.0.1:9/none"
-
-
-def _settings(start: Start, questions: Questions, database_url: str) -> Mapping[str, str]:
+def environment(start: Start, questions: Questions, database_url: str) -> Mapping[str, str]:
+    """The settings of Gunicorn and of the API."""
     metrics = start.folder / "metrics"
     metrics.mkdir(exist_ok=True)
     return {
@@ -81,37 +61,37 @@ def _settings(start: Start, questions: Questions, database_url: str) -> Mapping[
     }
 
 
-def _lap_load(questions: Questions, context: Context) -> Load:
-    return Load(
-        f"{context} lap",
-        "/predict/lap",
-        _bodies(questions, context),
-        _seconds,
-        _predicted(questions, questions.laps[context][:MOST_BODIES]),
-        ROUNDING,
-        HEADERS,
-    )
-
-
-def _batch_load(questions: Questions) -> Load:
+def batch_load(questions: Questions) -> Load:
+    """All cold laps in one request."""
     laps = questions.laps["cold"]
-    body = b'{"features":[' + b",".join(map(_json, laps)) + b"]}"
-    expected = sum(_predicted(questions, laps))
     return Load(
-        f"batch of {len(laps)} cold laps",
+        f"batch of {len(laps):,} laps",
         "/predict/batch",
-        [body],
+        [b'{"features":[' + b",".join(map(_json, laps)) + b"]}"],
         lambda answer: float(sum(json.loads(answer)["predictions"])),
-        [expected],
+        [sum(_predicted(questions, laps))],
         ROUNDING * len(laps),
         HEADERS,
-        laps=len(laps),
     )
 
 
-def _bodies(questions: Questions, context: Context) -> list[bytes]:
-    laps = questions.laps[context][:MOST_BODIES]
-    return [b'{"features":' + _json(lap) + b"}" for lap in laps]
+def bodies(questions: Questions, context: Context) -> list[bytes]:
+    return [b'{"features":' + _json(lap) + b"}" for lap in _asked(questions, context)]
+
+
+def seconds(answer: bytes) -> float:
+    """The lap time in an answer to /predict/lap."""
+    return float(json.loads(answer)["lap_duration_seconds"])
+
+
+def _lap_load(questions: Questions, context: Context) -> Load:
+    expected = _predicted(questions, _asked(questions, context))
+    sent = bodies(questions, context)
+    return Load(f"{context} lap", "/predict/lap", sent, seconds, expected, ROUNDING, HEADERS)
+
+
+def _asked(questions: Questions, context: Context) -> Sequence[LapFeatures]:
+    return questions.laps[context][:MOST_BODIES]
 
 
 def _predicted(questions: Questions, laps: Sequence[LapFeatures]) -> list[float]:
@@ -121,7 +101,3 @@ def _predicted(questions: Questions, laps: Sequence[LapFeatures]) -> list[float]
 
 def _json(lap: LapFeatures) -> bytes:
     return lap.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
-
-
-def _seconds(answer: bytes) -> float:
-    return float(json.loads(answer)["lap_duration_seconds"])

@@ -18,14 +18,12 @@ class Load:
     value: Callable[[bytes], float]
     expected: Sequence[float]
     tolerance: float = 1e-9
-    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
-    laps: int = 1
+    headers: Mapping[str, str] = field(default_factory=JSON.copy)
 
 
 @dataclass(frozen=True)
 class Start:
-    """How one server is started: where it listens, with how many processes that answer, and a
-    folder of its own."""
+    """Where a server is to listen, with how many processes that answer, and a folder for it."""
 
     port: int
     workers: int
@@ -42,10 +40,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Contender:
-    """`name` is that of the command line, `title` the report's."""
+    """`name` is that of the command line, `title` the report's. The first of `loads` is what it
+    is compared by. `versions` are those of the packages that matter."""
 
     name: str
     title: str
     command: Callable[[Start], Command]
     ready_path: str
     loads: Sequence[Load]
+    versions: Mapping[str, str]
