@@ -60,8 +60,9 @@ test: $(INSTALLED) ## Run the tests
 lint: $(INSTALLED) ## Check style, types and import directions
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/mypy" && "$(BIN)/lint-imports"
 
-bench: $(INSTALLED) ## Measure speed (benchmarks/README.md)
+bench: $(INSTALLED) ## Measure speed, also of other servers (QUICK=1: of ours alone)
 	@"$(BIN)/python" -m benchmarks.score_row
+	@"$(BIN)/python" -m benchmarks.serving $(if $(QUICK),--only flask --only f1pa --rounds 3 --seconds 1)
 
 check: lint test ## Everything that must hold before a commit
 

@@ -21,6 +21,7 @@ from benchmarks.serving import (
     bento,
     database,
     forest,
+    layers,
     ml_server,
     mlflow_models,
     report,
@@ -36,8 +37,8 @@ from benchmarks.serving.results import Results
 from benchmarks.serving.rounds import Plan
 
 STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
-NAMES = ("flask", "f1pa", "mlflow", "bentoml", "mlserver", "forest")
-PARTS = ("laps", "batches", "starts")
+NAMES = ("flask", "f1pa", "mlflow", "bentoml", "mlserver", "mlserver-1", "forest")
+PARTS = ("laps", "batches", "starts", "layers")
 REPORT = CHECKOUT / "docs" / "benchmarks.md"
 
 console = Console()
@@ -98,6 +99,7 @@ def _measure(names: Sequence[str], parts: Sequence[str], plan: Plan, folder: Pat
             rounds.take(contenders, plan, tell),
             batches.take(ours, questions, plan, tell) if "batches" in parts else (),
             starts.take(ours, plan, tell) if "starts" in parts else (),
+            layers.take(questions, url, plan, tell) if "layers" in parts else (),
         )
 
 
@@ -109,7 +111,8 @@ def _builders(
         "f1pa": lambda: api.contender(questions, database_url),
         "mlflow": lambda: mlflow_models.contender(questions, folder),
         "bentoml": lambda: bento.contender(questions, folder),
-        "mlserver": lambda: ml_server.contender(questions, folder),
+        "mlserver": lambda: ml_server.contender(questions, folder, one_thread=False),
+        "mlserver-1": lambda: ml_server.contender(questions, folder, one_thread=True),
         "forest": lambda: forest.contender(folder),
     }
 

@@ -1,6 +1,7 @@
 """A bare Flask view under the API's own Gunicorn settings: the floor of this stack."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.serving import api, environments
@@ -17,23 +18,16 @@ NO_DATABASE = "postgresql://nobody:nothing@127.0.0.1:9/none"
 
 
 def contender(questions: Questions) -> Contender:
-    """Answers every request with what the API says of the first cold lap."""
-    nothing = SessionLaps(Database("", lambda *_: None))
-    lap = questions.laps["cold"][0]
-    answer = lap_answer(questions.model, nothing, lap, DEFAULT_LEVEL, "single").model_dump_json()
-
     def command(start: Start) -> Command:
-        file = start.folder / "answer.json"
-        file.write_text(answer)
         settings = api.environment(start, questions, NO_DATABASE)
         arguments = [
             *(sys.executable, "-m", "gunicorn", "-c", str(CHECKOUT / "deploy/gunicorn.conf.py")),
             *("--chdir", str(CHECKOUT), "benchmarks.serving.bare_flask:create_app()"),
         ]
-        return Command(arguments, {**settings, ANSWER_FILE: str(file)})
+        return Command(arguments, {**settings, **constant_answer(start, questions)})
 
     bodies = api.bodies(questions, "cold")
-    expected = [api.seconds(answer.encode())] * len(bodies)
+    expected = [api.seconds(_answer(questions).encode())] * len(bodies)
     return Contender(
         "flask",
         "a bare Flask view",
@@ -42,3 +36,16 @@ def contender(questions: Questions) -> Contender:
         [Load("constant answer", "/predict/lap", bodies, api.seconds, expected)],
         environments.versions(Path(sys.executable), ["flask", "werkzeug", "gunicorn"]),
     )
+
+
+def constant_answer(start: Start, questions: Questions) -> Mapping[str, str]:
+    """The environment in which every request is answered as the API answers the first cold lap."""
+    file = start.folder / "answer.json"
+    file.write_text(_answer(questions))
+    return {ANSWER_FILE: str(file)}
+
+
+def _answer(questions: Questions) -> str:
+    nothing = SessionLaps(Database("", lambda *_: None))
+    lap = questions.laps["cold"][0]
+    return lap_answer(questions.model, nothing, lap, DEFAULT_LEVEL, "single").model_dump_json()

@@ -11,13 +11,15 @@ from benchmarks.serving.servers import free_port
 MODEL = "lap"
 
 
-def contender(questions: Questions, folder: Path) -> Contender:
+def contender(questions: Questions, folder: Path, *, one_thread: bool) -> Contender:
+    """As it comes, each worker's booster uses all cores for a single row and fights with the
+    other's for them; `one_thread` spares it that."""
     python = environments.python(folder, "mlserver")
 
     def command(start: Start) -> Command:
         _write_settings(start, questions)
         arguments = [str(python.with_name("mlserver")), "start", str(start.folder)]
-        return Command(arguments, {})
+        return Command(arguments, {"OMP_NUM_THREADS": "1"} if one_thread else {})
 
     load = vectors.load(
         questions,
@@ -31,7 +33,10 @@ def contender(questions: Questions, folder: Path) -> Contender:
     )
     versions = environments.versions(python, ["mlserver", "mlserver-lightgbm", "lightgbm"])
     ready_path = f"/v2/models/{MODEL}/ready"
-    return Contender("mlserver", "MLServer", command, ready_path, [load], versions)
+    name, title = (
+        ("mlserver-1", "MLServer, `OMP_NUM_THREADS=1`") if one_thread else ("mlserver", "MLServer")
+    )
+    return Contender(name, title, command, ready_path, [load], versions)
 
 
 def _write_settings(start: Start, questions: Questions) -> None:

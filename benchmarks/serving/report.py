@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.serving import machine, wrk
 from benchmarks.serving.batches import Batch
 from benchmarks.serving.errors import BenchmarkError
+from benchmarks.serving.questions import LAPS
 from benchmarks.serving.results import OURS, Results, compared, grouped, ratio, targets, throughput
 from benchmarks.serving.rounds import MANY, ONE, Turn
 from benchmarks.serving.starts import Restart
@@ -31,16 +32,21 @@ def write(results: Results, file: Path) -> None:
 
 def markdown(results: Results) -> str:
     sections = [_conditions(results)]
-    aims = targets(results)
+    aims = [
+        (aim.what, aim.bound, aim.reached, "yes" if aim.met else "**no**")
+        for aim in targets(results)
+    ]
     if aims:
-        rows = [(aim.what, aim.bound, aim.reached, "yes" if aim.met else "**no**") for aim in aims]
-        sections.append(_table(("target", "bound", "measured", "met"), rows))
+        sections.append(_table(("target", "bound", "measured", "met"), aims))
     if results.turns:
         sections += [_throughput(results.turns), _processes(results.turns)]
     if results.batches:
         sections.append(_batches(results.batches))
     if results.restarts:
         sections.append(_restarts(results.restarts))
+    if results.layers:
+        layers = [(layer.what, f"{layer.microseconds:.0f}") for layer in results.layers]
+        sections.append(_table(("a request inside the application, without server", "µs"), layers))
     return "\n\n".join(sections)
 
 
@@ -120,7 +126,7 @@ def _batches(batches: Sequence[Batch]) -> str:
         pairs = zip(batches, speeds, strict=True)
         share = statistics.median(batch.answered / speed for batch, speed in pairs)
         rows.append((what, f"{statistics.median(speeds):,.0f}", f"{share:.2f}"))
-    return _table(("batch of 1,000 cold laps", "rows/s", "the worker's, to these"), rows)
+    return _table((f"batches of {LAPS:,} cold laps", "rows/s", "the worker's, to these"), rows)
 
 
 def _restarts(restarts: Sequence[Restart]) -> str:

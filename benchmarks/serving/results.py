@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.serving.batches import Batch
+from benchmarks.serving.layers import Layer
 from benchmarks.serving.rounds import Plan, Turn
 from benchmarks.serving.starts import Restart
 
 OURS, FLOOR = "f1pa", "flask"
 # How many times the throughput of the others ours is to reach.
-TIMES = {"bentoml": 3, "mlflow": 8, "mlserver": 10, "forest": 40}
+TIMES = {"bentoml": 3, "mlflow": 8, "mlserver": 10, "mlserver-1": 10, "forest": 40}
 THROUGHPUT_OF_FLOOR, LATENCY_OF_FLOOR = 0.75, 1.35
 SHARE_OF_MATRIX_CALL = 0.7
 RESIDENT_MIB, READY_SECONDS = 60, 1.0
@@ -24,6 +25,7 @@ class Results:
     turns: Sequence[Turn]
     batches: Sequence[Batch]
     restarts: Sequence[Restart]
+    layers: Sequence[Layer]
 
 
 @dataclass(frozen=True)
