@@ -9,7 +9,16 @@ from benchmarks.serving import machine, wrk
 from benchmarks.serving.batches import Batch
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.questions import LAPS
-from benchmarks.serving.results import OURS, Results, compared, grouped, ratio, targets, throughput
+from benchmarks.serving.results import (
+    OURS,
+    Results,
+    compared,
+    grouped,
+    loaded,
+    ratio,
+    targets,
+    throughput,
+)
 from benchmarks.serving.rounds import MANY, ONE, Turn
 from benchmarks.serving.starts import Restart
 
@@ -20,7 +29,7 @@ Row = Sequence[str]
 
 def write(results: Results, file: Path) -> None:
     """Put the figures between the marks of `file`, or make it. Raises BenchmarkError."""
-    figures = f"{BEGIN}\n{markdown(results)}\n{END}"
+    figures = f"{BEGIN}\n{markdown(results)}\n\n{END}"
     if file.exists():
         before, begin, rest = file.read_text().partition(BEGIN)
         _, end, after = rest.partition(END)
@@ -96,7 +105,7 @@ def _outcomes(outcomes: Sequence[wrk.Outcome]) -> Row:
 
 def _processes(turns: Sequence[Turn]) -> str:
     rows = []
-    for group in compared(turns).values():
+    for group in loaded(turns).values():
         last = group[-1].memory
         start = statistics.median(turn.start_seconds for turn in group)
         rows.append(

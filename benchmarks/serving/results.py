@@ -45,12 +45,13 @@ def grouped(turns: Sequence[Turn]) -> Sequence[list[Turn]]:
 
 
 def compared(turns: Sequence[Turn]) -> Mapping[str, list[Turn]]:
-    """The rounds that each contender is compared by."""
-    return {
-        group[0].contender.name: group
-        for group in grouped(turns)
-        if group[0].load == group[0].contender.loads[0]
-    }
+    """The rounds that each contender is compared by: those of its first load."""
+    return _of_load(turns, 0)
+
+
+def loaded(turns: Sequence[Turn]) -> Mapping[str, list[Turn]]:
+    """The rounds after which each contender had answered all its loads."""
+    return _of_load(turns, -1)
 
 
 def ratio(ours: Sequence[Turn], theirs: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
@@ -66,13 +67,22 @@ def throughput(turn: Turn) -> float:
 def targets(results: Results) -> list[Target]:
     """Those that the results can tell of."""
     return [
-        *_of_turns(compared(results.turns)),
+        *_of_throughput(compared(results.turns)),
+        *_of_memory(loaded(results.turns)),
         *_of_batches(results.batches),
         *_of_restarts(results.restarts),
     ]
 
 
-def _of_turns(rounds: Mapping[str, list[Turn]]) -> Iterator[Target]:
+def _of_load(turns: Sequence[Turn], place: int) -> Mapping[str, list[Turn]]:
+    return {
+        group[0].contender.name: group
+        for group in grouped(turns)
+        if group[0].load is group[0].contender.loads[place]
+    }
+
+
+def _of_throughput(rounds: Mapping[str, list[Turn]]) -> Iterator[Target]:
     ours, floor = rounds.get(OURS), rounds.get(FLOOR)
     if ours is None:
         return
@@ -86,8 +96,12 @@ def _of_turns(rounds: Mapping[str, list[Turn]]) -> Iterator[Target]:
             title = rounds[name][0].contender.title
             times = ratio(ours, rounds[name], throughput)
             yield _at_least(f"requests/s, to those of {title}", bound, times)
-    resident = statistics.median(max(turn.memory.resident) for turn in ours)
-    yield _at_most("resident memory of a worker, MiB", RESIDENT_MIB, resident)
+
+
+def _of_memory(rounds: Mapping[str, list[Turn]]) -> Iterator[Target]:
+    if OURS in rounds:
+        resident = statistics.median(max(turn.memory.resident) for turn in rounds[OURS])
+        yield _at_most("resident memory of a worker, MiB", RESIDENT_MIB, resident)
 
 
 def _of_batches(batches: Sequence[Batch]) -> Iterator[Target]:
