@@ -22,6 +22,7 @@ from benchmarks.serving import (
     database,
     forest,
     layers,
+    machine,
     ml_server,
     mlflow_models,
     report,
@@ -81,6 +82,7 @@ def main(
 def _measure(names: Sequence[str], parts: Sequence[str], plan: Plan, folder: Path) -> Results:
     wrk.version()
     folder.mkdir(parents=True, exist_ok=True)
+    described = machine.description()
     with console.status("") as status, database.running(folder / "postgres") as url:
 
         def tell(what: str) -> None:
@@ -95,6 +97,7 @@ def _measure(names: Sequence[str], parts: Sequence[str], plan: Plan, folder: Pat
             contenders.append(builders[name]())
         ours = builders["f1pa"]()
         return Results(
+            described,
             plan,
             rounds.take(contenders, plan, tell),
             batches.take(ours, questions, plan, tell) if "batches" in parts else (),

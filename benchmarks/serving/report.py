@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.serving import machine, wrk
+from benchmarks.serving import wrk
 from benchmarks.serving.batches import Batch
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.questions import LAPS
@@ -72,7 +72,7 @@ def _conditions(results: Results) -> str:
         f"{plan.rounds} rounds, {plan.seconds} s for each figure; ratios are medians of the "
         "rounds' ratios."
     )
-    return "\n".join([f"{today}, {machine.description()}.", how, "", *versions]).rstrip()
+    return "\n".join([f"{today}, {results.machine}.", how, "", *versions]).rstrip()
 
 
 def _throughput(turns: Sequence[Turn]) -> str:

@@ -21,6 +21,7 @@ RESIDENT_MIB, READY_SECONDS = 60, 1.0
 class Results:
     """What was left out is empty."""
 
+    machine: str
     plan: Plan
     turns: Sequence[Turn]
     batches: Sequence[Batch]

@@ -28,7 +28,7 @@ def turn(name: str, per_second: float, p50: float = 500, resident: float = 50) -
 def results(*turns: Turn) -> Results:
     batches = [Batch(600, 1000, 500), Batch(800, 1000, 500), Batch(720, 900, 500)]
     restarts = [Restart(0.5, 50), Restart(1.5, 50), Restart(1.25, 50)]
-    return Results(Plan(3, 1, 2, Path()), turns, batches, restarts, [])
+    return Results("a machine", Plan(3, 1, 2, Path()), turns, batches, restarts, [])
 
 
 def test_targets_are_medians_of_the_ratios_within_a_round() -> None:
@@ -51,7 +51,7 @@ def test_targets_are_medians_of_the_ratios_within_a_round() -> None:
 
 
 def test_without_our_api_there_is_nothing_to_compare() -> None:
-    only = Results(Plan(1, 1, 2, Path()), [turn("bentoml", 1000)], [], [], [])
+    only = Results("a machine", Plan(1, 1, 2, Path()), [turn("bentoml", 1000)], [], [], [])
     assert targets(only) == []
     assert "| bentoml | a lap | 1,000 |" in report.markdown(only)
 

@@ -57,6 +57,7 @@ def test_a_report_of_our_api_and_the_bare_view(
     ours = api.contender(questions, api_database_url)
     told: list[str] = []
     results = Results(
+        "a machine",
         plan,
         rounds.take([bare.contender(questions), ours], plan, told.append),
         batches.take(ours, questions, plan, told.append),
