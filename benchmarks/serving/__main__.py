@@ -36,6 +36,7 @@ from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.questions import CHECKOUT, Questions
 from benchmarks.serving.results import Results
 from benchmarks.serving.rounds import Plan
+from deploy.embedded.postgres import PostgresError
 
 STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
 NAMES = ("flask", "f1pa", "mlflow", "bentoml", "mlserver", "mlserver-1", "forest")
@@ -75,7 +76,7 @@ def main(
         console.print(report.markdown(results), soft_wrap=True, markup=False, highlight=False)
         if output is not None:
             report.write(results, output)
-    except BenchmarkError as error:
+    except (BenchmarkError, PostgresError) as error:
         raise click.ClickException(str(error)) from error
 
 

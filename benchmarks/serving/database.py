@@ -1,5 +1,6 @@
 """A PostgreSQL for the API under test: empty tables, the disk waited for as in earnest."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter")
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """The URL that the API is given."""
-    folder.mkdir(parents=True, exist_ok=True)
+    # What another run left may be of another schema.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     data_dir, port = folder / "data", free_port()
     postgres.initialise(data_dir, CREDENTIALS.superuser)
     with postgres.running_server(data_dir, port, CREDENTIALS.superuser, folder / "server.log"):
