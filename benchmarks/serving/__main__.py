@@ -39,7 +39,7 @@ from benchmarks.serving.rounds import Plan
 from deploy.embedded.postgres import PostgresError
 
 STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
-NAMES = ("flask", "f1pa", "mlflow", "bentoml", "mlserver", "mlserver-1", "forest")
+NAMES = ("flask", "flask-loop", "f1pa", "mlflow", "bentoml", "mlserver", "mlserver-1", "forest")
 PARTS = ("laps", "batches", "starts", "layers")
 REPORT = CHECKOUT / "docs" / "benchmarks.md"
 
@@ -112,6 +112,7 @@ def _builders(
 ) -> Mapping[str, Callable[[], Contender]]:
     return {
         "flask": lambda: bare.contender(questions),
+        "flask-loop": lambda: bare.in_the_event_loop(questions),
         "f1pa": lambda: api.contender(questions, database_url),
         "mlflow": lambda: mlflow_models.contender(questions, folder),
         "bentoml": lambda: bento.contender(questions, folder),

@@ -1,8 +1,11 @@
-"""A bare Flask view under the API's own Gunicorn settings: the floor of this stack."""
+"""A bare Flask view under the API's own Gunicorn settings, twice: by Gunicorn's thread worker,
+as anybody would run it, and in the event loop of the API's worker, the floor of this stack."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pydantic_core import to_json
 
 from benchmarks.serving import api, environments
 from benchmarks.serving.bare_flask import ANSWER_FILE
@@ -18,19 +21,33 @@ NO_DATABASE = "postgresql://nobody:nothing@127.0.0.1:9/none"
 
 
 def contender(questions: Questions) -> Contender:
+    return _contender(
+        questions, "flask", "a bare Flask view", ["--worker-class", "gthread"], "create_app"
+    )
+
+
+def in_the_event_loop(questions: Questions) -> Contender:
+    return _contender(
+        questions, "flask-loop", "the same in the API's event loop", [], "create_quick_app"
+    )
+
+
+def _contender(
+    questions: Questions, name: str, title: str, options: Sequence[str], factory: str
+) -> Contender:
     def command(start: Start) -> Command:
         settings = api.environment(start, questions, NO_DATABASE)
         arguments = [
             *(sys.executable, "-m", "gunicorn", "-c", str(CHECKOUT / "deploy/gunicorn.conf.py")),
-            *("--chdir", str(CHECKOUT), "benchmarks.serving.bare_flask:create_app()"),
+            *("--chdir", str(CHECKOUT), *options, f"benchmarks.serving.bare_flask:{factory}()"),
         ]
         return Command(arguments, {**settings, **constant_answer(start, questions)})
 
     bodies = api.bodies(questions, "cold")
-    expected = [api.seconds(_answer(questions).encode())] * len(bodies)
+    expected = [api.seconds(_answer(questions))] * len(bodies)
     return Contender(
-        "flask",
-        "a bare Flask view",
+        name,
+        title,
         command,
         "/health/ready",
         [Load("constant answer", "/predict/lap", bodies, api.seconds, expected)],
@@ -41,11 +58,11 @@ def contender(questions: Questions) -> Contender:
 def constant_answer(start: Start, questions: Questions) -> Mapping[str, str]:
     """The environment in which every request is answered as the API answers the first cold lap."""
     file = start.folder / "answer.json"
-    file.write_text(_answer(questions))
+    file.write_bytes(_answer(questions))
     return {ANSWER_FILE: str(file)}
 
 
-def _answer(questions: Questions) -> str:
+def _answer(questions: Questions) -> bytes:
     nothing = SessionLaps(Database("", lambda *_: None))
     lap = questions.laps["cold"][0]
-    return lap_answer(questions.model, nothing, lap, DEFAULT_LEVEL, "single").model_dump_json()
+    return to_json(lap_answer(questions.model, nothing, lap, DEFAULT_LEVEL, "single"))
