@@ -55,6 +55,8 @@ BAD_LAPS = [
     (text(driver_perf_score="31"), "driver_perf_score"),
     (text(compound='""'), "compound"),
     (text(compound=json.dumps("x" * 21)), "compound"),
+    (text(compound=json.dumps("'; DROP TABLE laps; --")), "compound"),
+    (text(driver_number=json.dumps("1 OR 1=1")), "driver_number"),
     (text(tyre_age="1.5"), "tyre_age"),
     (text(stint_lap="0"), "stint_lap"),
     (text(rainfall="1"), "rainfall"),
@@ -243,6 +245,37 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(
     headers = {**credentials(), "Content-Type": content_type}
     answer = client.post(path, data=f'{{"features": {text()}}}', headers=headers)
     assert refused(answer, 415)["error"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", "nonsense", '"'])
+def test_a_body_in_another_character_set_is_refused(client: FlaskClient, charset: str) -> None:
+    headers = {**credentials(), "Content-Type": f"application/json; charset={charset}"}
+    answer = client.post("/predict/lap", data=f'{{"features": {text()}}}', headers=headers)
+    assert refused(answer, 415)["error"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=UTF-8", "Application/JSON", 'application/x+json; charset="utf-8"'],
+)
+def test_json_may_be_said_in_other_words(client: FlaskClient, content_type: str) -> None:
+    headers = {**credentials(), "Content-Type": content_type}
+    answer = client.post("/predict/lap", data=f'{{"features": {text()}}}', headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_body_that_was_cut_off_is_refused(client: FlaskClient, path: str) -> None:
+    headers = {**credentials(), "Content-Type": "application/json", "Content-Length": "1000"}
+    answer = client.post(path, data=f'{{"features": {text()}}}', headers=headers)
+    assert refused(answer, 400)["error"] == "bad_request"
+
+
+def test_of_a_field_given_twice_the_last_counts(client: FlaskClient) -> None:
+    twice = text().removesuffix("}") + ', "lap_number": 0}'
+    assert fields(post(client, "/predict/lap", f'{{"features": {twice}}}')) == [
+        "features.lap_number"
+    ]
 
 
 @pytest.mark.parametrize("path", ROUTES)
