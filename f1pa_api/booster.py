@@ -39,7 +39,7 @@ class _Handle:
         self.pointer = c_void_p()
         text, expected_trees = _checkable(model_text)
         trees = c_int()
-        _check(_library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer)))
+        _library().LGBM_BoosterLoadModelFromString(text, byref(trees), byref(self.pointer))
         # Not at exit: daemon threads may still be predicting then.
         weakref.finalize(self, _library().LGBM_BoosterFree, self.pointer).atexit = False
         if trees.value != expected_trees:
@@ -54,24 +54,23 @@ class _Call:
         self._config = c_void_p()
         self._length = c_int64()
         self._value = c_double()
-        _check(
-            _library().LGBM_BoosterPredictForMatSingleRowFastInit(
-                handle.pointer,
-                NORMAL_PREDICTION,
-                FIRST_ITERATION,
-                ALL_ITERATIONS,
-                FLOAT64,
-                len(row),
-                PARAMETERS,
-                byref(self._config),
-            )
+        _library().LGBM_BoosterPredictForMatSingleRowFastInit(
+            handle.pointer,
+            NORMAL_PREDICTION,
+            FIRST_ITERATION,
+            ALL_ITERATIONS,
+            FLOAT64,
+            len(row),
+            PARAMETERS,
+            byref(self._config),
         )
         weakref.finalize(self, _library().LGBM_FastConfigFree, self._config).atexit = False
         self._function = _row_function()
         self._arguments = (self._config, row, byref(self._length), byref(self._value))
 
     def value(self) -> float:
-        _check(self._function(*self._arguments))
+        if self._function(*self._arguments):
+            raise _last_error()
         return self._value.value
 
 
@@ -153,21 +152,19 @@ def _loaded(name: str, model_text: bytes, feature_names: tuple[str, ...]) -> _Ha
 def _predicted(handle: _Handle, matrix: "ctypes.Array[c_double]", rows: int) -> list[float]:
     values = (c_double * rows)()
     length = c_int64()
-    _check(
-        _library().LGBM_BoosterPredictForMat(
-            handle.pointer,
-            matrix,
-            FLOAT64,
-            rows,
-            len(matrix) // rows,
-            ROW_MAJOR,
-            NORMAL_PREDICTION,
-            FIRST_ITERATION,
-            ALL_ITERATIONS,
-            PARAMETERS,
-            byref(length),
-            values,
-        )
+    _library().LGBM_BoosterPredictForMat(
+        handle.pointer,
+        matrix,
+        FLOAT64,
+        rows,
+        len(matrix) // rows,
+        ROW_MAJOR,
+        NORMAL_PREDICTION,
+        FIRST_ITERATION,
+        ALL_ITERATIONS,
+        PARAMETERS,
+        byref(length),
+        values,
     )
     return list(values)
 
@@ -192,15 +189,13 @@ def _feature_names(handle: _Handle) -> tuple[str, ...]:
     buffers = [ctypes.create_string_buffer(LONGEST_FEATURE_NAME_BYTES) for _ in range(count)]
     pointers = (c_char_p * count)(*(ctypes.cast(buffer, c_char_p) for buffer in buffers))
     found, longest = c_int(), c_size_t()
-    _check(
-        _library().LGBM_BoosterGetFeatureNames(
-            handle.pointer,
-            count,
-            byref(found),
-            LONGEST_FEATURE_NAME_BYTES,
-            byref(longest),
-            pointers,
-        )
+    _library().LGBM_BoosterGetFeatureNames(
+        handle.pointer,
+        count,
+        byref(found),
+        LONGEST_FEATURE_NAME_BYTES,
+        byref(longest),
+        pointers,
     )
     if longest.value > LONGEST_FEATURE_NAME_BYTES:
         raise BoosterError(f"a feature name is longer than {LONGEST_FEATURE_NAME_BYTES} bytes")
@@ -209,19 +204,24 @@ def _feature_names(handle: _Handle) -> tuple[str, ...]:
 
 def _integer(function: str, handle: _Handle) -> int:
     value = c_int()
-    _check(getattr(_library(), function)(handle.pointer, byref(value)))
+    getattr(_library(), function)(handle.pointer, byref(value))
     return value.value
 
 
-def _check(return_code: int) -> None:
+def _last_error() -> BoosterError:
+    message = _library().LGBM_GetLastError().decode("utf-8", "replace")
+    return BoosterError(" ".join(message.split()))
+
+
+def _checked(return_code: int, _function: object, _arguments: object) -> None:
     if return_code:
-        message = _library().LGBM_GetLastError().decode("utf-8", "replace")
-        raise BoosterError(" ".join(message.split()))
+        raise _last_error()
 
 
 @cache
 def _library() -> ctypes.CDLL:
-    """The shared library of the installed lightgbm wheel. Its functions run without the GIL."""
+    """The shared library of the installed lightgbm wheel. Its functions run without the GIL, and
+    raise BoosterError where they return an error."""
     # Found and not imported: see above.
     spec = find_spec("lightgbm")
     if spec is None or spec.origin is None:
@@ -234,7 +234,7 @@ def _library() -> ctypes.CDLL:
         raise BoosterError(f"no LightGBM library: {error}") from error
     for name, arguments in _SIGNATURES.items():
         function = getattr(library, name)
-        function.argtypes, function.restype = arguments, c_int
+        function.argtypes, function.restype, function.errcheck = arguments, c_int, _checked
     library.LGBM_GetLastError.argtypes = []
     library.LGBM_GetLastError.restype = c_char_p
     return library

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram, values
 from f1pa_api.enrichment import SESSION_FALLBACKS
 from f1pa_api.features.fallbacks import FALLBACKS
 from f1pa_api.features.rows import CONTEXTS, Context
-from f1pa_api.model import Model
+from f1pa_api.model import Model, Refusal
 from f1pa_api.schemas.requests import EndpointType
 
 PREDICTION_BUCKETS_SECONDS = (
@@ -55,6 +55,7 @@ QUERY_BUCKETS_SECONDS = (
 
 ENDPOINT_TYPES: tuple[EndpointType, ...] = get_args(EndpointType)
 VALIDATION, MODEL_UNAVAILABLE, INTERNAL = "validation", "model_unavailable", "internal"
+REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 OK, REFUSED, FAILED = "ok", "refused", "failed"
 MISSING, MALFORMED, WRONG, LIMITED = "missing", "malformed", "wrong", "limited"
 
@@ -131,6 +132,24 @@ model_info = Gauge(
     ["family", "version", "alias", "run_id"],
     multiprocess_mode="livemax",
 )
+# livesum: how many workers are where. A worker says 1 of one pair of labels, and 0 of the others.
+model_workers = Gauge(
+    "f1pa_model_workers",
+    "Workers that serve the version, by the model's source (as in GET /predict/model).",
+    ["version", "source"],
+    multiprocess_mode="livesum",
+)
+# livemin: the worker that lags most.
+alias_resolved = Gauge(
+    "f1pa_model_alias_last_resolved_timestamp_seconds",
+    "Unix time at which MLflow last named the alias's version, to every worker; 0 is not yet.",
+    multiprocess_mode="livemin",
+)
+model_refusals = Counter(
+    "f1pa_model_refusals_total",
+    "Attempts to use a model version that this build can't serve, by the reason.",
+    ["reason"],
+)
 db_query_duration = Histogram(
     "f1pa_db_query_duration_seconds",
     "Time of a database query, without the wait for a connection.",
@@ -159,6 +178,7 @@ _errors = {
     reason: prediction_errors.labels(reason) for reason in (VALIDATION, MODEL_UNAVAILABLE, INTERNAL)
 }
 _fallbacks = {name: prediction_fallbacks.labels(name) for name in (*FALLBACKS, *SESSION_FALLBACKS)}
+_model_refusals = {reason: model_refusals.labels(reason) for reason in REFUSALS}
 _query_durations: dict[str, Histogram] = {}
 _data_queries: dict[str, Counter] = {}
 
@@ -203,20 +223,29 @@ def query_ended(query_type: str, seconds: float) -> None:
 
 
 class ModelSeries:
-    """Says of this worker which model serves."""
+    """What this worker's `ModelStore` does."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._shown: Gauge | None = None
+        self._shown: list[Gauge] = []
+        model_loaded.set(0)
 
-    def show(self, model: Model | None) -> None:
-        model_loaded.set(0 if model is None else 1)
-        if model is None:
-            return
+    def serves(self, model: Model) -> None:
         info = model.info
-        child = model_info.labels(info.model_family, info.model_version, self._alias, info.run_id)
-        if child is not self._shown:
-            if self._shown is not None:
-                self._shown.set(0)
-            child.set(1)
-            self._shown = child
+        shown = [
+            model_info.labels(info.model_family, info.model_version, self._alias, info.run_id),
+            model_workers.labels(info.model_version, info.source),
+        ]
+        for gauge in self._shown:
+            if gauge not in shown:
+                gauge.set(0)
+        for gauge in shown:
+            gauge.set(1)
+        self._shown = shown
+        model_loaded.set(1)
+
+    def refused(self, refusal: Refusal) -> None:
+        _model_refusals[refusal].inc()
+
+    def resolved(self) -> None:
+        alias_resolved.set_to_current_time()

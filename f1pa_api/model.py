@@ -4,7 +4,7 @@ from."""
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,9 +15,17 @@ from f1pa_api.features.rows import Context, FeatureRow
 from f1pa_api.schemas.answers import ModelInfo, ModelSource
 from f1pa_api.schemas.artefact import ARTEFACT_FILE, Artefact, ContextEntry
 
+# Why: artefact.json can't be read, or is of another format; it names other models or features
+# than this build's; a file does not have its digest, can't be loaded, or is not there.
+Refusal = Literal["format", "mismatch", "digest", "unusable", "missing"]
+
 
 class ArtefactError(Exception):
     """This build can't serve the artefact. The message is one line."""
+
+    def __init__(self, refusal: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class Ratios(NamedTuple):
@@ -76,10 +84,10 @@ def described(artefact_json: bytes) -> Artefact:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in problem["loc"])
-        raise ArtefactError(f"{ARTEFACT_FILE}: {place}: {problem['msg']}") from None
+        raise ArtefactError("format", f"{ARTEFACT_FILE}: {place}: {problem['msg']}") from None
     mismatch = artefact.mismatch()
     if mismatch is not None:
-        raise ArtefactError(mismatch)
+        raise ArtefactError("mismatch", mismatch)
     return artefact
 
 
@@ -88,9 +96,10 @@ def check(files: Mapping[str, bytes]) -> Artefact:
     artefact = described(files[ARTEFACT_FILE])
     for name in artefact.model_files():
         if name not in files:
-            raise ArtefactError(f"{name} is missing")
+            raise ArtefactError("missing", f"{name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != artefact.sha256[name]:
-            raise ArtefactError(f"{name} does not have the digest that {ARTEFACT_FILE} names")
+            problem = f"{name} does not have the digest that {ARTEFACT_FILE} names"
+            raise ArtefactError("digest", problem)
     return artefact
 
 
@@ -102,7 +111,7 @@ def load(files: Mapping[str, bytes], version: str, source: ModelSource) -> Model
             context: _context_model(entry, files) for context, entry in artefact.contexts.items()
         }
     except BoosterError as error:
-        raise ArtefactError(str(error)) from error
+        raise ArtefactError("unusable", str(error)) from error
     info = ModelInfo(
         model_family=artefact.model_family,
         strategy=artefact.strategy,

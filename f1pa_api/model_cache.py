@@ -2,12 +2,15 @@
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class NotCachedError(Exception):
@@ -15,22 +18,29 @@ class NotCachedError(Exception):
 
 
 class ModelCache:
-    """A folder per version, and for each alias the version it was last seen at.
+    """A folder per version, and for each alias the version it was last seen at. Kept are those
+    versions, and beside them the `spares` highest.
 
-    A version's folder appears whole or not at all. Methods raise OSError.
+    A version's folder appears whole or not at all. Methods raise OSError, but for `locked`.
     """
 
-    def __init__(self, folder: Path, model_name: str, alias: str) -> None:
+    def __init__(self, folder: Path, model_name: str, alias: str, spares: int) -> None:
         self._folder = folder / model_name
         self._pointer = self._folder / f"{alias}.version"
+        self._spares = spares
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps the other workers out, so that only one of them downloads."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("w") as lock:
-            # Freed by the kernel when the process ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Keeps the other workers out, so that only one of them downloads. Where nothing can be
+        written, each of them has to."""
+        with ExitStack() as stack:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((self._folder / ".lock").open("w"))
+                # Freed by the kernel when the process ends, however it ends.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                logger.warning("the model cache can't be locked: %s", error)
             yield
 
     def read(self, version: str, names: Iterable[str]) -> dict[str, bytes]:
@@ -54,11 +64,13 @@ class ModelCache:
             shutil.rmtree(partial, ignore_errors=True)
 
     def point(self, version: str) -> None:
-        """Remember that the alias is at `version`. Only under `locked`."""
-        if self._pointed() != version:
+        """Remember that the alias is at `version`, and remove what is no longer kept. Only under
+        `locked`."""
+        if version not in _named_by([self._pointer]):
             partial = self._pointer.with_suffix(".partial")
             _write_durably(partial, version.encode())
             partial.replace(self._pointer)
+        self._prune()
 
     def newest_first(self) -> list[str]:
         """The versions here: the alias's last one, then the others from the highest down."""
@@ -66,14 +78,27 @@ class ModelCache:
             found = [path.name for path in self._folder.iterdir() if path.name.isdecimal()]
         except FileNotFoundError:
             return []
-        pointed = self._pointed()
-        return sorted(found, key=lambda version: (version == pointed, int(version)), reverse=True)
+        pointed = _named_by([self._pointer])
+        return sorted(found, key=lambda version: (version in pointed, int(version)), reverse=True)
 
-    def _pointed(self) -> str | None:
-        try:
-            return self._pointer.read_text(errors="replace")
-        except FileNotFoundError:
-            return None
+    def _prune(self) -> None:
+        pointed = _named_by(self._folder.glob("*.version"))
+        others = [version for version in self.newest_first() if version not in pointed]
+        # Whoever is reading one of these, which takes no lock, finds it whole or not there.
+        unwanted = [self._folder / version for version in others[self._spares :]]
+        # Whoever wrote there had the lock, so it was killed.
+        unwanted += self._folder.glob(".partial-*")
+        for folder in unwanted:
+            shutil.rmtree(folder)
+
+
+def _named_by(pointers: Iterable[Path]) -> set[str]:
+    """The versions that pointers name. One that is not there names none."""
+    versions = set()
+    for pointer in pointers:
+        with suppress(FileNotFoundError):
+            versions.add(pointer.read_text(errors="replace"))
+    return versions
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -5,10 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Protocol
 
-from f1pa_api.model import ArtefactError, Model, described, load
+from f1pa_api.model import ArtefactError, Model, Refusal, described, load
 from f1pa_api.model_cache import ModelCache, NotCachedError
-from f1pa_api.registry import NotRegisteredError, Registry, RegistryError
+from f1pa_api.registry import NotRegisteredError, RegisteredVersion, Registry, RegistryError
 from f1pa_api.schemas.answers import ModelSource
 from f1pa_api.schemas.artefact import ARTEFACT_FILE
 
@@ -22,24 +23,32 @@ class ModelUnavailableError(Exception):
     """No model has been loaded yet."""
 
 
+class Watcher(Protocol):
+    """Is told what a store does, in the store's thread."""
+
+    def serves(self, model: Model) -> None:
+        """From now on."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """An artefact, wherever it was. Again at each attempt to use it."""
+
+    def resolved(self) -> None:
+        """The registry has named the alias's version."""
+
+
 class ModelStore:
-    """Follows the alias in a thread of its own. `on_change` is called with each published
-    model, from that thread."""
+    """Follows the alias in a thread of its own."""
 
     def __init__(
-        self,
-        registry: Registry,
-        cache: ModelCache,
-        poll_seconds: float,
-        on_change: Callable[[Model | None], None],
+        self, registry: Registry, cache: ModelCache, poll_seconds: float, watcher: Watcher
     ) -> None:
         self._registry = registry
         self._cache = cache
         self._poll_seconds = poll_seconds
-        self._on_change = on_change
+        self._watcher = watcher
         self._model: Model | None = None
         self._mlflow_connected = False
-        self._refused: dict[str, float] = {}
+        self._refused: dict[RegisteredVersion, tuple[float, str]] = {}
         self._last_problem = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="model-store", daemon=True)
@@ -68,7 +77,6 @@ class ModelStore:
 
     def start(self) -> None:
         """Load what the cache holds, if anything, and begin to follow the alias."""
-        self._on_change(None)
         self._load_cached()
         self._thread.start()
 
@@ -85,7 +93,7 @@ class ModelStore:
 
     def _poll(self) -> None:
         try:
-            version = self._registry.resolve().version
+            named = self._registry.resolve()
         except NotRegisteredError as error:
             self._mlflow_connected = True
             self._keep(str(error))
@@ -94,38 +102,50 @@ class ModelStore:
             self._keep(str(error))
         else:
             self._mlflow_connected = True
-            self._serve(version)
+            self._watcher.resolved()
+            self._serve(named)
 
-    def _serve(self, version: str) -> None:
-        if self._model is not None and self._model.version == version:
+    def _serve(self, named: RegisteredVersion) -> None:
+        if self._model is not None and _is(self._model, named):
             self._publish(self._model.from_source("mlflow"))
             self._solved()
             return
-        if time.monotonic() < self._refused.get(version, 0.0):
-            self._keep(self._last_problem)
+        until, problem = self._refused.get(named, (0.0, ""))
+        if time.monotonic() < until:
+            self._keep(problem)
             return
         try:
             with self._cache.locked():
-                model = self._fetch(version)
-                self._cache.point(version)
+                model = self._fetch(named)
         except ArtefactError as error:
-            self._refused[version] = time.monotonic() + REFUSED_FOR_SECONDS
-            self._keep(f"version {version} can't be used: {error}")
-        except (NotRegisteredError, RegistryError, OSError) as error:
-            self._keep(f"version {version} can't be fetched: {error}")
+            problem = f"version {named.version} can't be used: {error}"
+            self._refused[named] = (time.monotonic() + REFUSED_FOR_SECONDS, problem)
+            self._watcher.refused(error.refusal)
+            self._keep(problem)
+        except NotRegisteredError as error:
+            # Its files may be on their way.
+            self._watcher.refused("missing")
+            self._keep(f"version {named.version} can't be fetched: {error}")
+        except RegistryError as error:
+            self._keep(f"version {named.version} can't be fetched: {error}")
         else:
             self._publish(model)
             self._solved()
 
-    def _fetch(self, version: str) -> Model:
-        """The model of `version`, from the cache if a worker has put a good one there."""
-        model = self._cached(version, "mlflow")
-        if model is not None:
-            return model
-        files = _whole(partial(self._registry.download, version))
-        model = load(files, version, "mlflow")
+    def _fetch(self, named: RegisteredVersion) -> Model:
+        """The model, from the cache if a worker has put a good one there."""
+        version = named.version
+        model, files = self._cached(version, "mlflow"), None
+        if model is None or not _is(model, named):
+            files = _whole(partial(self._registry.download, version))
+            model = load(files, version, "mlflow")
+            if not _is(model, named):
+                problem = f"it is of the run {model.info.run_id}, not of {named.run_id}"
+                raise ArtefactError("mismatch", problem)
         try:
-            self._cache.write(version, files)
+            if files is not None:
+                self._cache.write(version, files)
+            self._cache.point(version)
         except OSError as error:
             logger.warning("model version %s is served but not kept: %s", version, error)
         return model
@@ -145,11 +165,14 @@ class ModelStore:
         try:
             return load(_whole(partial(self._cache.read, version)), version, source)
         except NotCachedError:
-            return None
+            pass
+        except OSError as error:
+            logger.warning("cached model version %s can't be read: %s", version, error)
         except ArtefactError as error:
             # Damaged, or left by a build that wrote another format.
+            self._watcher.refused(error.refusal)
             logger.warning("cached model version %s is not used: %s", version, error)
-            return None
+        return None
 
     def _keep(self, problem: str) -> None:
         """Go on with the model there is, which then is not what the registry names."""
@@ -171,7 +194,12 @@ class ModelStore:
             logger.info("model version %s serves", model.version)
         # One assignment: a request sees the old model or the new one, never a mixture.
         self._model = model
-        self._on_change(model)
+        self._watcher.serves(model)
+
+
+def _is(model: Model, named: RegisteredVersion) -> bool:
+    """By the run too: an MLflow that lost its store counts its versions from 1 again."""
+    return model.version == named.version and named.run_id in {"", model.info.run_id}
 
 
 def _whole(read: Callable[[Iterable[str]], dict[str, bytes]]) -> dict[str, bytes]:

@@ -49,9 +49,9 @@ def build(settings: Settings) -> Services:
         settings=settings,
         models=ModelStore(
             Registry(settings.mlflow_url, name, alias),
-            ModelCache(settings.model_cache_dir, name, alias),
+            ModelCache(settings.model_cache_dir, name, alias, settings.model_cache_spares),
             settings.model_poll_seconds,
-            metrics.ModelSeries(alias).show,
+            metrics.ModelSeries(alias),
         ),
         database=database,
         sessions=SessionLaps(database),

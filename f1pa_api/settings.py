@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     model_alias: Name = "champion"
     # Where the models of the registry are kept, for the time when it can't be reached.
     model_cache_dir: Annotated[Path, AfterValidator(_path)]
+    # How many versions are kept there beside those that an alias points to.
+    model_cache_spares: int = Field(3, ge=0, le=100)
     # Where the drift job leaves its reports.
     drift_reports_dir: Annotated[Path, AfterValidator(_path)] = Field(
         Path("reports"), validate_default=True

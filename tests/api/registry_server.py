@@ -8,17 +8,29 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from f1pa_api.schemas.artefact import ARTEFACT_FILE
+
 API = "/api/2.0/"
 ARTIFACTS = f"{API}mlflow-artifacts/artifacts/"
 
 
 class RegistryServer:
-    """One registered model. `versions` holds the files of each; `aliases` point to them."""
+    """One registered model. `versions` holds the files of each, and `runs` the run it is of, if
+    that is known; `aliases` point to them.
+
+    `odd` answers take the place of those to the paths that end with their names. Downloads wait
+    while `open` is not set; `downloading` are the ports of their clients.
+    """
 
     def __init__(self, name: str = "f1pa-lap-time", port: int = 0) -> None:
         self.name = name
         self.versions: dict[str, dict[str, bytes]] = {}
+        self.runs: dict[str, str] = {}
         self.aliases: dict[str, str] = {}
+        self.odd: dict[str, tuple[int, bytes]] = {}
+        self.open = threading.Event()
+        self.open.set()
+        self.downloading: list[int] = []
         self.requests: Counter[str] = Counter()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._http.daemon_threads = True
@@ -34,6 +46,10 @@ class RegistryServer:
 
     def promote(self, version: str, files: dict[str, bytes], alias: str = "champion") -> None:
         self.versions[version] = files
+        try:
+            self.runs[version] = json.loads(files[ARTEFACT_FILE])["run_id"]
+        except (ValueError, KeyError):
+            self.runs[version] = ""
         self.aliases[alias] = version
 
     @contextmanager
@@ -46,12 +62,16 @@ class RegistryServer:
 
     def stop(self) -> None:
         """Stop listening. May be called again."""
+        self.open.set()
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()
         self._http.server_close()
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        odd = self.odd.get(path.rpartition("/")[2])
+        if odd is not None:
+            return odd
         if path.startswith(ARTIFACTS):
             _, folder, name = path.removeprefix(ARTIFACTS).split("/")
             self.requests[f"download {name}"] += 1
@@ -61,7 +81,7 @@ class RegistryServer:
         elif path == f"{API}mlflow/registered-models/alias":
             version = self.aliases.get(query["alias"]) if query["name"] == self.name else None
             if version is not None:
-                found = {"name": self.name, "version": version, "run_id": f"run{version}"}
+                found = {"name": self.name, "version": version, "run_id": self.runs[version]}
                 return 200, json.dumps({"model_version": found}).encode()
         elif path == f"{API}mlflow/model-versions/get-download-uri":
             uri = f"mlflow-artifacts:/models/{query['version']}"
@@ -75,6 +95,9 @@ class RegistryServer:
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+                if parts.path.startswith(ARTIFACTS):
+                    registry.downloading.append(self.client_address[1])
+                    registry.open.wait()
                 status, body = registry.answer(parts.path, query)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from f1pa_api.features.rows import CONTEXTS
-from f1pa_api.model import Model
+from f1pa_api.model import Model, Refusal
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore, ModelUnavailableError
 from f1pa_api.prediction import predict_laps
@@ -51,20 +52,37 @@ def registry() -> Iterator[RegistryServer]:
         yield server
 
 
-@pytest.fixture
-def published() -> list[Model | None]:
-    """What every store has published, in order."""
-    return []
+@dataclass
+class Told:
+    """What every store has told, in order."""
+
+    models: list[Model] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    resolutions: int = 0
+
+    def serves(self, model: Model) -> None:
+        self.models.append(model)
+
+    def refused(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+    def resolved(self) -> None:
+        self.resolutions += 1
 
 
 @pytest.fixture
-def opened(tmp_path: Path, published: list[Model | None]) -> Callable[[str], Opened]:
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, told: Told) -> Callable[[str], Opened]:
     """A store of the registry at a URL, started, for the time of a block."""
 
     @contextmanager
     def opened(url: str) -> Iterator[ModelStore]:
-        cache = ModelCache(tmp_path / "models", NAME, ALIAS)
-        store = ModelStore(Registry(url, NAME, ALIAS), cache, 0.02, published.append)
+        cache = ModelCache(tmp_path / "models", NAME, ALIAS, 3)
+        store = ModelStore(Registry(url, NAME, ALIAS), cache, 0.02, told)
         store.start()
         yield store
         store.close()
@@ -168,6 +186,19 @@ def test_the_cache_serves_at_once_when_the_registry_is_silent(
             assert serves(store, "3", "local")()
 
 
+def test_a_silent_registry_is_given_up_and_asked_again(
+    registry: RegistryServer, opened: Callable[[str], Opened], caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.promote("3", artefact_files(1))
+    with Gate(registry.port).running() as gate:
+        gate.freeze()
+        with opened(f"http://127.0.0.1:{gate.port}") as store:
+            eventually(lambda: "ReadTimeoutError" in caplog.text)
+            assert not store.loaded
+            gate.thaw()
+            eventually(serves(store, "3"))
+
+
 def test_the_cache_serves_the_alias_and_not_the_highest_version(
     registry: RegistryServer, opened: Callable[[str], Opened]
 ) -> None:
@@ -205,27 +236,30 @@ def outside() -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "files",
+    ("files", "refusal"),
     [
-        *({**artefact_files(2), name: artefact_files(1)[name]} for name in MODEL_FILES),
-        {**artefact_files(2), ARTEFACT_FILE: b"{}"},
-        {**artefact_files(2), ARTEFACT_FILE: b"no JSON"},
-        artefact_files(2, contexts={"warm": ENTRIES["warm"]}),
-        artefact_files(2, **outside()),
-        artefact_files(2, sha256={}),
-        artefact_files(2, format=3),
-        FORMAT_1,
+        *(({**artefact_files(2), name: artefact_files(1)[name]}, "digest") for name in MODEL_FILES),
+        ({**artefact_files(2), "cold.lgb": artefact_files(2)["cold.lgb"][:1000]}, "digest"),
+        ({**artefact_files(2), ARTEFACT_FILE: b"{}"}, "format"),
+        ({**artefact_files(2), ARTEFACT_FILE: b"no JSON"}, "format"),
+        (artefact_files(2, contexts={"warm": ENTRIES["warm"]}), "mismatch"),
+        (artefact_files(2, **outside()), "mismatch"),
+        (artefact_files(2, sha256={}), "mismatch"),
+        (artefact_files(2, format=3), "format"),
+        (FORMAT_1, "format"),
     ],
     ids=[
         *(f"other {name}" for name in MODEL_FILES),
-        *("empty artefact", "no artefact", "no cold model", "outside", "no digest"),
+        *("cut off", "empty artefact", "no artefact", "no cold model", "outside", "no digest"),
         *("newer format", "older format"),
     ],
 )
 def test_a_version_that_does_not_fit_is_refused_and_the_old_one_stays(
     registry: RegistryServer,
     opened: Callable[[str], Opened],
+    told: Told,
     files: dict[str, bytes],
+    refusal: Refusal,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     registry.promote("3", artefact_files(1))
@@ -237,11 +271,51 @@ def test_a_version_that_does_not_fit_is_refused_and_the_old_one_stays(
         registry.promote("5", artefact_files(3))
         eventually(serves(store, "5"))
     assert registry.requests["download artefact.json"] == 3, "a refused version is fetched once"
+    assert told.refusals == [refusal]
     assert [line for line in caplog.messages if "version 4 can't be used" in line]
 
 
+def test_a_version_whose_files_are_of_another_run_is_refused(
+    registry: RegistryServer, opened: Callable[[str], Opened], told: Told
+) -> None:
+    registry.promote("3", artefact_files(1))
+    with opened(registry.url) as store:
+        eventually(serves(store, "3"))
+        registry.promote("4", artefact_files(2), alias="other")
+        registry.runs["4"] = "another"
+        registry.aliases[ALIAS] = "4"
+        eventually(serves(store, "3", "local"))
+    assert told.refusals == ["mismatch"]
+
+
+def test_a_version_may_have_no_run(
+    registry: RegistryServer, opened: Callable[[str], Opened]
+) -> None:
+    registry.promote("3", artefact_files(1), alias="other")
+    registry.runs["3"] = ""
+    registry.aliases[ALIAS] = "3"
+    with opened(registry.url) as store:
+        eventually(serves(store, "3"))
+
+
+def test_the_cached_version_of_a_lost_registry_is_not_taken_for_the_new_one_s(
+    registry: RegistryServer, opened: Callable[[str], Opened], tmp_path: Path
+) -> None:
+    folder = put_in_the_cache(tmp_path, "1", artefact_files(1))
+    registry.promote("1", artefact_files(2))
+    with opened(registry.url) as store:
+        assert store.current().info.run_id == "run1"
+        eventually(serves(store, "1"))
+        assert store.current().info.run_id == "run2"
+        assert predicts_like(store.current(), 2)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == artefact_files(2)
+
+
 def test_a_model_of_other_features_is_refused(
-    registry: RegistryServer, opened: Callable[[str], Opened], caplog: pytest.LogCaptureFixture
+    registry: RegistryServer,
+    opened: Callable[[str], Opened],
+    told: Told,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Even when artefact.json claims the right ones."""
     text = artefact_files(1)["cold.lgb"]
@@ -253,6 +327,7 @@ def test_a_model_of_other_features_is_refused(
     with opened(registry.url) as store:
         eventually(lambda: f"{POINT_FILE} has the features ('lap_number', " in caplog.text)
         assert not store.loaded
+    assert told.refusals == ["unusable"]
 
 
 def test_a_version_that_says_it_does_not_fit_costs_no_download_of_its_models(
@@ -270,6 +345,7 @@ def test_a_version_is_not_served_before_all_its_files_are_there(
     opened: Callable[[str], Opened],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
+    told: Told,
 ) -> None:
     files = artefact_files(1)
     missing = files.pop(MODEL_FILES[-1])
@@ -278,6 +354,7 @@ def test_a_version_is_not_served_before_all_its_files_are_there(
         eventually(lambda: "version 3 can't be fetched" in caplog.text)
         assert not store.loaded
         assert not (tmp_path / "models" / NAME / "3").exists()
+        assert set(told.refusals) == {"missing"}
         files[MODEL_FILES[-1]] = missing
         eventually(serves(store, "3"))
 
@@ -300,7 +377,7 @@ def test_damage_in_the_cache_is_mended_from_the_registry(
     registry: RegistryServer,
     opened: Callable[[str], Opened],
     tmp_path: Path,
-    published: list[Model | None],
+    told: Told,
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
@@ -309,7 +386,7 @@ def test_damage_in_the_cache_is_mended_from_the_registry(
     registry.promote("3", artefact_files(1))
     with opened(registry.url) as store:
         eventually(serves(store, "3"))
-    assert [model and model.info.source for model in published] == [None, "mlflow"]
+    assert [model.info.source for model in told.models] == ["mlflow"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == artefact_files(1)
     assert list(folder.parent.glob(".partial*")) == []
 
@@ -329,10 +406,41 @@ def test_a_cached_version_of_an_older_build_is_replaced(
 
 
 def test_a_cached_version_of_an_older_build_is_passed_over(
-    opened: Callable[[str], Opened], tmp_path: Path
+    opened: Callable[[str], Opened], tmp_path: Path, told: Told
 ) -> None:
     put_in_the_cache(tmp_path, "9", FORMAT_1)
     put_in_the_cache(tmp_path, "3", artefact_files(1))
+    with opened(NOWHERE) as store:
+        assert serves(store, "3", "local")()
+    assert told.refusals == ["format"]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    registry: RegistryServer,
+    opened: Callable[[str], Opened],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    registry.promote("3", artefact_files(1))
+    with opened(registry.url) as store:
+        eventually(serves(store, "3"))
+        registry.promote("4", artefact_files(2))
+        eventually(serves(store, "4"))
+    assert "the model cache can't be locked" in caplog.text
+    assert "model version 4 is served but not kept" in caplog.text
+
+
+def test_a_version_that_cannot_be_kept_serves_and_the_last_one_kept_is_remembered(
+    registry: RegistryServer, opened: Callable[[str], Opened], tmp_path: Path
+) -> None:
+    put_in_the_cache(tmp_path, "9", artefact_files(3))
+    registry.promote("3", artefact_files(1))
+    with opened(registry.url) as store:
+        eventually(serves(store, "3"))
+        (tmp_path / "models" / NAME / "4").write_text("a file where the folder should be")
+        registry.promote("4", artefact_files(2))
+        eventually(serves(store, "4"))
     with opened(NOWHERE) as store:
         assert serves(store, "3", "local")()
 
@@ -350,11 +458,11 @@ def test_a_request_keeps_the_model_it_began_with(
 
 
 def test_each_change_is_published_once(
-    registry: RegistryServer, opened: Callable[[str], Opened], published: list[Model | None]
+    registry: RegistryServer, opened: Callable[[str], Opened], told: Told
 ) -> None:
     registry.promote("3", artefact_files(1))
     with opened(registry.url) as store:
         eventually(serves(store, "3"))
         registry.promote("4", artefact_files(2))
         eventually(serves(store, "4"))
-    assert [model and model.version for model in published] == [None, "3", "4"]
+    assert [model.version for model in told.models] == ["3", "4"]
