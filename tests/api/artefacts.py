@@ -28,6 +28,7 @@ Value = TypeVar("Value")
 KNOWN_CIRCUIT, ESTIMATED_CIRCUIT, UNKNOWN_CIRCUIT = 9, 10, 999
 KNOWN_DRIVER, UNKNOWN_DRIVER = 16, 98
 REFERENCE_SECONDS = 90.0
+GOLDEN_ROWS = 1000
 METRICS = Metrics(
     test_mae=0.9,
     test_rmse=1.5,
@@ -130,6 +131,18 @@ def booster(seed: int, file: str = "cold.lgb") -> lightgbm.Booster:
     targets = np.abs(noise) if file == entry.error else ratios
     data = lightgbm.Dataset(inputs, targets, feature_name=list(entry.feature_names))
     return lightgbm.train(parameters, data, num_boost_round=20)
+
+
+def golden_rows(context: Context) -> list[tuple[float, ...]]:
+    return [row.values for row in rows(context, GOLDEN_ROWS, seed=7)]
+
+
+@cache
+def golden(context: Context, seed: int) -> list[tuple[float, ...]]:
+    """What LightGBM's own package makes of the golden rows, with each model of the context."""
+    names, inputs = ENTRIES[context].files(), golden_rows(context)
+    columns = [booster(seed, name).predict(inputs).tolist() for name in names]
+    return list(zip(*columns, strict=True))
 
 
 def seconds(lap: Lap, seed: int = 1) -> float:

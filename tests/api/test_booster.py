@@ -11,11 +11,9 @@ import pytest
 from f1pa_api.booster import FEW_ROWS, BoosterError, Boosters
 from f1pa_api.features.rows import CONTEXTS, FEATURE_NAMES, Context
 from tests.api import artefacts
-from tests.api.artefacts import ENTRIES
+from tests.api.artefacts import ENTRIES, GOLDEN_ROWS
 
-ROWS = {
-    context: [row.values for row in artefacts.rows(context, 600, seed=7)] for context in CONTEXTS
-}
+ROWS = {context: artefacts.golden_rows(context) for context in CONTEXTS}
 WARM_NAMES = ENTRIES["warm"].files()
 
 
@@ -25,8 +23,8 @@ def texts(context: Context) -> dict[str, bytes]:
 
 
 def expected(context: Context, names: Sequence[str]) -> list[tuple[float, ...]]:
-    columns = [artefacts.booster(1, name).predict(ROWS[context]).tolist() for name in names]
-    return list(zip(*columns, strict=True))
+    places = [ENTRIES[context].files().index(name) for name in names]
+    return [tuple(row[place] for place in places) for row in artefacts.golden(context, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def warm() -> Boosters:
     return Boosters(FEATURE_NAMES["warm"], texts("warm"))
 
 
-@pytest.mark.parametrize("size", [1, 2, FEW_ROWS, FEW_ROWS + 1, 600])
+@pytest.mark.parametrize("size", [1, 2, FEW_ROWS, FEW_ROWS + 1, GOLDEN_ROWS])
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_predictions_are_those_of_lightgbm_to_the_last_bit(context: Context, size: int) -> None:
     boosters = Boosters(FEATURE_NAMES[context], texts(context))
