@@ -58,5 +58,5 @@ def test_of_all_models_the_last_one_is_left(report: Report) -> None:
 
 
 def test_memory_does_not_grow_with_the_models_that_served(report: Report) -> None:
-    """Each has about 0.4 MiB here, so 50 that stayed would be 20."""
+    """Each takes about 0.9 MiB here, so the 50 would be 45 if they stayed."""
     assert report.grown_bytes < 5 * MEBIBYTE

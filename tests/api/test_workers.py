@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from deploy.embedded import postgres
-from f1pa_api.schemas.requests import LapFeatures
 from pipeline.schema import migrate
-from tests.api import artefacts, recorded
+from tests.api import recorded
 from tests.api.artefacts import LAP, WARM_LAP, artefact_files
 from tests.api.conftest import PASSWORD, credentials, eventually
 from tests.api.registry_server import RegistryServer
@@ -103,40 +101,6 @@ def test_a_killed_worker_s_gauges_go_and_its_counts_stay(api: ApiServer) -> None
     wait_for_model(api, "1")
     assert api.value("f1pa_predictions_total", endpoint_type="single") == 20
     assert api.value("f1pa_model_loaded") == 1
-
-
-def test_a_promotion_under_load_fails_no_request(api: ApiServer, registry: RegistryServer) -> None:
-    """Each answer is also the one of the version that it names."""
-    lap = LapFeatures.model_validate(WARM_LAP)
-    expected = {str(seed): round(artefacts.seconds(lap, seed), 3) for seed in (1, 2, 3)}
-    stop = threading.Event()
-    answers: list[tuple[int, str, float]] = []
-
-    def load() -> None:
-        connection = api.connect()
-        while not stop.is_set():
-            answer = api.request("/predict/lap", {"features": WARM_LAP}, connection=connection)
-            content = answer.content
-            version = content["model_info"]["model_version"]
-            answers.append((answer.status, version, content["lap_duration_seconds"]))
-        connection.close()
-
-    threads = [threading.Thread(target=load) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for version in (2, 3):
-        registry.promote(str(version), artefact_files(version))
-        wait_for_model(api, str(version))
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert {status for status, _, _ in answers} == {200}
-    assert {version for _, version, _ in answers} == {"1", "2", "3"}
-    assert {(version, seconds) for _, version, seconds in answers} == set(expected.items())
-    assert registry.requests["download warm.lgb"] == 3, "once for both workers"
-    info = {"family": "lightgbm", "alias": "champion"}
-    assert api.value("f1pa_model_info", **info, version="3", run_id="run3") == 1
-    assert api.value("f1pa_model_info", **info, version="1", run_id="run1") == 0
 
 
 def test_without_mlflow_the_cached_model_serves(tmp_path: Path, registry: RegistryServer) -> None:
@@ -295,26 +259,3 @@ def test_a_worker_stays_light(api: ApiServer) -> None:
         assert heavy == []
         assert any(path.endswith("lib_lightgbm.so") for path in mapped)
         assert worker.memory_info().rss < 100 * MEBIBYTE
-
-
-def test_a_worker_imports_none_of_the_training_s_libraries(tmp_path: Path) -> None:
-    program = (
-        "import sys; import f1pa_api.wsgi as wsgi; "
-        "wsgi.app.test_client().get('/health'); wsgi._services.close(); "
-        "print(' '.join({name.partition('.')[0] for name in sys.modules}))"
-    )
-    environment = {
-        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
-        "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1:9/f1pa",
-        "F1PA_MODEL_CACHE_DIR": str(tmp_path),
-        "F1PA_BASIC_AUTH_USER": "engineer",
-        "F1PA_BASIC_AUTH_PASSWORD": "pit wall",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    imported = set(done.stdout.split())
-    assert {"flask", "f1pa_api", "psycopg"} <= imported
-    forbidden = {"mlflow", "lightgbm", "pandas", "numpy", "scipy", "sklearn", "evidently"}
-    # Those of the hashes come with the first password that is checked against one.
-    assert imported & (forbidden | {"pipeline", "drift", "bcrypt", "argon2"}) == set()
