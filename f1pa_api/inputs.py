@@ -48,11 +48,11 @@ def _is_json(content_type: str) -> bool:
     """JSON is UTF-8 (RFC 8259, section 8.1), so no other character set is taken."""
     if content_type == "application/json":
         return True
-    kind, options = parse_options_header(content_type)
+    kind, options = parse_options_header(content_type.lower())
     is_json = kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
     )
-    return is_json and options.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
+    return is_json and options.get("charset", "utf-8") in {"utf-8", "utf8"}
 
 
 def _body(asked: ApiRequest) -> bytes:

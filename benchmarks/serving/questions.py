@@ -81,7 +81,7 @@ def fingerprint() -> str:
 
 def _make(folder: Path) -> None:
     studied, trained = season.train()
-    cache = ModelCache(folder, MODEL_NAME, ALIAS)
+    cache = ModelCache(folder, MODEL_NAME, ALIAS, spares=0)
     with cache.locked():
         cache.write(VERSION, season.artefact_files(trained))
     for context in CONTEXTS:

@@ -247,7 +247,7 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(
     assert refused(answer, 415)["error"] == "unsupported_media_type"
 
 
-@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", "nonsense", '"'])
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", "nonsense"])
 def test_a_body_in_another_character_set_is_refused(client: FlaskClient, charset: str) -> None:
     headers = {**credentials(), "Content-Type": f"application/json; charset={charset}"}
     answer = client.post("/predict/lap", data=f'{{"features": {text()}}}', headers=headers)
@@ -266,8 +266,9 @@ def test_json_may_be_said_in_other_words(client: FlaskClient, content_type: str)
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_a_body_that_was_cut_off_is_refused(client: FlaskClient, path: str) -> None:
-    headers = {**credentials(), "Content-Type": "application/json", "Content-Length": "1000"}
-    answer = client.post(path, data=f'{{"features": {text()}}}', headers=headers)
+    headers = {**credentials(), "Content-Type": "application/json"}
+    longer = {"CONTENT_LENGTH": "100000"}
+    answer = client.post(path, data=text(), headers=headers, environ_overrides=longer)
     assert refused(answer, 400)["error"] == "bad_request"
 
 
