@@ -142,7 +142,7 @@ model_workers = Gauge(
 # livemin: the worker that lags most.
 alias_resolved = Gauge(
     "f1pa_model_alias_last_resolved_timestamp_seconds",
-    "Unix time at which MLflow last named the alias's version, to every worker; 0 is not yet.",
+    "Unix time at which every worker had heard the alias's version from MLflow; 0 is not yet.",
     multiprocess_mode="livemin",
 )
 model_refusals = Counter(
