@@ -35,7 +35,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 def served(folder: Path) -> "ExitStack[bool | None]":
     """Entered, a server with few threads whose model comes from the cache."""
-    cache = ModelCache(folder / "models", "f1pa-lap-time", "champion")
+    cache = ModelCache(folder / "models", "f1pa-lap-time", "champion", 0)
     with cache.locked():
         cache.write("1", artefact_files(1))
     return api_server(folder, F1PA_API_THREADS=str(THREADS))  # type: ignore[return-value]

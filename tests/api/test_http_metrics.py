@@ -14,7 +14,7 @@ from tests.api.server import ApiServer, api_server
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Its model comes from the cache. Tests of this module look at differences."""
     folder: Path = tmp_path_factory.mktemp("api")
-    cache = ModelCache(folder / "models", "f1pa-lap-time", "champion")
+    cache = ModelCache(folder / "models", "f1pa-lap-time", "champion", 0)
     with cache.locked():
         cache.write("1", artefact_files(1))
     with api_server(folder) as server:

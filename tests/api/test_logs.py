@@ -20,7 +20,7 @@ LOGIN = credentials()["Authorization"].split()[1]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., ApiServer]]:
     """Starts the one server of a test, whose model comes from the cache."""
-    cache = ModelCache(tmp_path / "models", "f1pa-lap-time", "champion")
+    cache = ModelCache(tmp_path / "models", "f1pa-lap-time", "champion", 0)
     with cache.locked():
         cache.write("1", artefact_files(1))
     running: list[Any] = []

@@ -29,7 +29,7 @@ pytestmark = [
 @pytest.fixture
 def questions(tmp_path: Path) -> Questions:
     files = artefact_files()
-    cache = ModelCache(tmp_path / "models", MODEL_NAME, ALIAS)
+    cache = ModelCache(tmp_path / "models", MODEL_NAME, ALIAS, 0)
     with cache.locked():
         cache.write(VERSION, files)
     laps = [{**LAP, "lap_number": number} for number in range(1, 51)]
