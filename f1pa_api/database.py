@@ -17,13 +17,13 @@ from psycopg import Connection, Cursor, InterfaceError, OperationalError, Progra
 from psycopg.abc import PQGen
 from psycopg.errors import QueryCanceled
 from psycopg.pq import TransactionStatus
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 from psycopg.sql import SQL, Composed
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 logger = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
+Result = TypeVar("Result")
 Rows = list[DictRow]
 Statement = SQL | Composed | bytes
 
@@ -69,16 +69,21 @@ class DatabaseUnavailableError(Exception):
     """The database can't answer now. The message is for the log, not for a client."""
 
 
-class _Connection(Connection[Value]):
+class _Connection(Connection[DictRow]):
     """A connection on which no wait is longer than ANSWER_TIMEOUT_SECONDS.
 
-    After that its state is not known, so it is closed.
+    After that its state is not known, so it is closed. It has a cursor for all its queries, as a
+    new one takes as long as sending a query.
     """
 
     @cached_property
-    def reader(self) -> Cursor[Value]:
-        """One for all queries, each of whose results is the last one's end."""
+    def of_rows(self) -> Cursor[DictRow]:
         return self.cursor()
+
+    @cached_property
+    def of_texts(self) -> Cursor[TupleRow]:
+        """For results that are read as they are: it makes nothing ready to read rows."""
+        return self.cursor(row_factory=tuple_row)
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -89,8 +94,7 @@ class _Connection(Connection[Value]):
             raise
 
 
-Pool = ConnectionPool[_Connection[DictRow]]
-ReadCursor = Cursor[DictRow]
+Pool = ConnectionPool[_Connection]
 
 
 class Database:
@@ -137,7 +141,11 @@ class Database:
     ) -> Rows:
         """The rows of one read. Raises DatabaseUnavailableError at once, or after at most
         CHECKOUT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS."""
-        return self._read(query_type, statement, parameters, ReadCursor.fetchall)
+
+        def read(connection: _Connection) -> Rows:
+            return connection.of_rows.execute(statement, parameters).fetchall()
+
+        return self._read(query_type, read)
 
     def texts(
         self,
@@ -146,30 +154,27 @@ class Database:
         parameters: Mapping[str, object] | None = None,
     ) -> list[bytes | None]:
         """The first row of one read, its values in PostgreSQL's own words. Raises as `rows`."""
-        return self._read(query_type, statement, parameters, _first_row)
 
-    def _read(
-        self,
-        query_type: LiteralString,
-        statement: Statement,
-        parameters: Mapping[str, object] | None,
-        result: Callable[[ReadCursor], Value],
-    ) -> Value:
+        def read(connection: _Connection) -> list[bytes | None]:
+            result = connection.of_texts.execute(statement, parameters).pgresult
+            assert result is not None  # noqa: S101 - for the type checker: it was executed
+            return [result.get_value(0, column) for column in range(result.nfields)]
+
+        return self._read(query_type, read)
+
+    def _read(self, query_type: LiteralString, read: Callable[[_Connection], Result]) -> Result:
         pool = self._pool
         if pool is None:
             raise DatabaseUnavailableError("it was away when last looked at")
         try:
             # Not by `with`, which would commit, and there is nothing to.
             connection = pool.getconn(CHECKOUT_TIMEOUT_SECONDS)
+            started = time.perf_counter()
             try:
-                started = time.perf_counter()
-                try:
-                    cursor = connection.reader.execute(statement, parameters)
-                finally:
-                    self._observe(query_type, time.perf_counter() - started)
-                return result(cursor)
+                return read(connection)
             finally:
                 pool.putconn(connection)
+                self._observe(query_type, time.perf_counter() - started)
         except PoolTimeout:
             raise DatabaseUnavailableError("all connections are in use") from None
         except QueryCanceled as error:
@@ -182,7 +187,7 @@ class Database:
         while not self._stop.is_set():
             try:
                 # A connection of its own: those of the pool may all be busy.
-                with _Connection[DictRow].connect(self._url, **_OPTIONS) as probe:
+                with _Connection.connect(self._url, **_OPTIONS) as probe:
                     self._look(probe)
                     self._pool = self._open_pool()
                     logger.info("the database is connected")
@@ -193,14 +198,14 @@ class Database:
                 self._drop_pool()
             self._stop.wait(LOOK_EVERY_SECONDS)
 
-    def _watch(self, probe: "_Connection[DictRow]") -> None:
+    def _watch(self, probe: _Connection) -> None:
         self._away_because = ""
         while not self._stop.is_set():
             self._look_now.clear()
             self._look(probe)
             self._look_now.wait(LOOK_EVERY_SECONDS)
 
-    def _look(self, probe: "_Connection[DictRow]") -> None:
+    def _look(self, probe: _Connection) -> None:
         begun = time.monotonic()
         try:
             newest = probe.execute(_NEWEST_LOAD).fetchone()
@@ -218,7 +223,7 @@ class Database:
         # A new one each time: a pool that lost its database waits longer and longer to retry.
         pool: Pool = ConnectionPool(
             self._url,
-            connection_class=_Connection[DictRow],
+            connection_class=_Connection,
             kwargs=_OPTIONS,
             min_size=IDLE_CONNECTIONS,
             max_size=MOST_CONNECTIONS,
@@ -236,12 +241,6 @@ class Database:
         self._newest = (None, 0.0)
         if pool is not None:
             pool.close(timeout=CONNECT_TIMEOUT_SECONDS)
-
-
-def _first_row(cursor: ReadCursor) -> list[bytes | None]:
-    result = cursor.pgresult
-    assert result is not None  # noqa: S101 - for the type checker: the cursor has executed
-    return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 def _version(load_id: int, loaded_at: datetime, settled: bool) -> DataVersion:

@@ -59,7 +59,8 @@ class NotFoundError(Exception):
 
 @dataclass(frozen=True)
 class LapPage:
-    """`laps` is a JSON array; `last` is its last lap where others follow it, else None."""
+    """`laps` are JSON objects, commas between them; `last` is the last one where others follow,
+    else None."""
 
     laps: bytes
     last: LapKey | None
@@ -97,15 +98,15 @@ def circuit(database: Database, circuit_key: int) -> DictRow:
 
 
 def circuit_laps(database: Database, circuit_key: int, year: int | None, limit: int) -> bytes:
-    """A JSON array, the fastest laps first; laps without a time are left out. Raises
-    NotFoundError."""
+    """As JSON objects, commas between them, the fastest laps first; laps without a time are left
+    out. Raises NotFoundError."""
     values = _given({"circuit_key": circuit_key, "year": year})
     order: LiteralString = "lap_duration, session_key, driver_number, lap_number"
     select = _LapsSelect((*values, "timed"), order, limit)
     laps, _ = _laps(database, "circuit_laps", select, values)
     if not laps:
         circuit(database, circuit_key)
-    return b"[%b]" % laps
+    return laps
 
 
 def circuit_average(database: Database, circuit_key: int, year: int | None) -> float | None:
@@ -140,13 +141,14 @@ def driver(database: Database, driver_number: int) -> DictRow:
 
 
 def driver_laps(database: Database, driver_number: int, year: int | None, limit: int) -> bytes:
-    """A JSON array, the latest session first, each in the order driven. Raises NotFoundError."""
+    """As JSON objects, commas between them, the latest session first, each in the order driven.
+    Raises NotFoundError."""
     values = _given({"driver_number": driver_number, "year": year})
     select = _LapsSelect(tuple(values), "session_key DESC, lap_number", limit)
     laps, _ = _laps(database, "driver_laps", select, values)
     if not laps:
         driver(database, driver_number)
-    return b"[%b]" % laps
+    return laps
 
 
 def sessions(database: Database, filters: Mapping[str, int | None], limit: int) -> Rows:
@@ -270,10 +272,10 @@ def _page(found: tuple[bytes, int], page_size: int) -> LapPage:
     """Without the lap that was read to see whether there are more."""
     laps, count = found
     if count <= page_size:
-        return LapPage(b"[%b]" % laps, None)
-    laps = laps[: laps.rindex(b",{")]
-    last = from_json(laps[laps.rindex(b"{") :])
-    return LapPage(b"[%b]" % laps, LapKey(*(last[name] for name in LapKey._fields)))
+        return LapPage(laps, None)
+    end = laps.rindex(b",{")
+    last = from_json(laps[laps.rindex(b"{", 0, end) : end])
+    return LapPage(laps[:end], LapKey(*(last[name] for name in LapKey._fields)))
 
 
 def _given(filters: Mapping[str, int | None]) -> dict[str, int]:

@@ -33,9 +33,14 @@ def json_text(text: bytes, status: int = 200) -> ApiResponse:
     return ApiResponse(text, status, headers, content_type=JSON)
 
 
-def with_member(name: str, text: bytes, others: Mapping[str, object]) -> bytes:
-    """JSON of an object whose member `name` is JSON already, before at least one other."""
-    return b'{"%b":%b,%b' % (name.encode(), text, to_json(others)[1:])
+def array_of(items: bytes) -> bytes:
+    """`items` are JSON already, commas between them."""
+    return b"[%b]" % items
+
+
+def page_of(items: bytes, others: Mapping[str, object]) -> bytes:
+    """An object with the `items` as `data`, and at least one other member."""
+    return b'{"data":[%b],%b' % (items, to_json(others)[1:])
 
 
 def _prefers_gzip(accepted: Accept) -> bool:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from f1pa_api import conditional, lap_cursor, metrics, queries, services
 from f1pa_api.lap_time import format_lap
 from f1pa_api.operations import operation
-from f1pa_api.responses import json_response, json_text, with_member
+from f1pa_api.responses import array_of, json_response, json_text, page_of
 from f1pa_api.schemas.data import (
     Circuit,
     CircuitAverage,
@@ -67,7 +67,8 @@ def circuit(circuit_key: CircuitKey) -> Response:
 def circuit_laps(circuit_key: CircuitKey, query: LapsOfOneFilter) -> Response:
     """The fastest laps of a circuit, the fastest first."""
     database = services.current().database
-    return json_text(queries.circuit_laps(database, circuit_key, query.year, query.limit))
+    laps = queries.circuit_laps(database, circuit_key, query.year, query.limit)
+    return json_text(array_of(laps))
 
 
 @blueprint.get("/circuits/<int:circuit_key>/avg-laptime")
@@ -112,7 +113,8 @@ def driver_laps(driver_number: DriverNumber, query: LapsOfOneFilter) -> Response
     A number may be another person's in another year.
     """
     database = services.current().database
-    return json_text(queries.driver_laps(database, driver_number, query.year, query.limit))
+    laps = queries.driver_laps(database, driver_number, query.year, query.limit)
+    return json_text(array_of(laps))
 
 
 @blueprint.get("/sessions")
@@ -148,4 +150,4 @@ def laps(query: LapFilter) -> Response:
         "total_pages": None if total is None else math.ceil(total / page_size),
         "next_cursor": None if found.last is None else lap_cursor.encode(found.last, filters),
     }
-    return json_text(with_member("data", found.laps, rest))
+    return json_text(page_of(found.laps, rest))

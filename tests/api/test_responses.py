@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from f1pa_api.responses import LARGE_BYTES, json_text, with_member
+from f1pa_api.responses import LARGE_BYTES, array_of, json_text, page_of
 from tests.api.artefacts import LAP
 from tests.api.conftest import credentials
 
@@ -73,7 +73,9 @@ def test_a_large_batch_is_compressed(client: FlaskClient) -> None:
     assert "Content-Encoding" not in small.headers
 
 
-def test_a_member_that_is_json_already_is_left_alone() -> None:
-    assert with_member("data", b"[1.50]", {"total": 1, "next": None}) == (
-        b'{"data":[1.50],"total":1,"next":null}'
+def test_items_that_are_json_already_are_left_alone() -> None:
+    items = b"[1.50],{}"
+    assert array_of(items) == b"[[1.50],{}]"
+    assert page_of(items, {"total": 1, "next": None}) == (
+        b'{"data":[[1.50],{}],"total":1,"next":null}'
     )
