@@ -15,6 +15,7 @@ from werkzeug.sansio.http import is_resource_modified
 
 from f1pa_api import services
 from f1pa_api.database import DataVersion
+from f1pa_api.responses import prefers_gzip
 from f1pa_api.version import version as program_version
 from f1pa_api.web import ApiResponse
 
@@ -68,9 +69,8 @@ def _promise(response: Response) -> Response:
     return response
 
 
-def _key() -> tuple[str, str | None]:
-    """The tag, and what decides how the answer is encoded."""
-    return g.etag, request.headers.get("Accept-Encoding")
+def _key() -> str:
+    return f"{g.etag} gzip" if prefers_gzip() else g.etag
 
 
 def _etag(version: DataVersion) -> str:

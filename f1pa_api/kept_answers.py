@@ -8,9 +8,10 @@ from flask import Response
 
 from f1pa_api.web import ApiResponse
 
-# A worker's share; a hundred laps are 26 KiB.
+# A worker's share; a hundred laps are 26 KiB. Each answer has headers, and a place.
 MOST_BYTES = 1024 * 1024
 LARGEST_BYTES = MOST_BYTES // 8
+OVERHEAD_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,23 @@ class KeptAnswers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[object, _Kept] = {}
+        self._answers: dict[str, _Kept] = {}
         self._bytes = 0
 
-    def find(self, key: object) -> ApiResponse | None:
+    def find(self, key: str) -> ApiResponse | None:
         kept = self._answers.get(key)
         return None if kept is None else ApiResponse(kept.body, headers=kept.headers)
 
-    def keep(self, key: object, answer: Response) -> None:
+    def keep(self, key: str, answer: Response) -> None:
         """Unless it is large. When there is no room, all others go: most are of old data."""
         body = answer.get_data()
-        if len(body) > LARGEST_BYTES:
+        size = len(body) + OVERHEAD_BYTES
+        if size > LARGEST_BYTES:
             return
         with self._lock:
-            if self._bytes + len(body) > MOST_BYTES:
+            if self._bytes + size > MOST_BYTES:
                 self._answers.clear()
                 self._bytes = 0
             if key not in self._answers:
                 self._answers[key] = _Kept(body, answer.headers.to_wsgi_list())
-                self._bytes += len(body)
+                self._bytes += size
