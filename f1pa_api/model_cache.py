@@ -12,6 +12,8 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+SPARES = 3
+
 
 class NotCachedError(Exception):
     """The cache does not hold what was asked for."""
@@ -24,7 +26,7 @@ class ModelCache:
     A version's folder appears whole or not at all. Methods raise OSError, but for `locked`.
     """
 
-    def __init__(self, folder: Path, model_name: str, alias: str, spares: int) -> None:
+    def __init__(self, folder: Path, model_name: str, alias: str, spares: int = SPARES) -> None:
         self._folder = folder / model_name
         self._pointer = self._folder / f"{alias}.version"
         self._spares = spares

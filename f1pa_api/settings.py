@@ -18,6 +18,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from f1pa_api.model_cache import SPARES
+
 PREFIX = "F1PA_"
 RequestLog = Literal["all", "problems", "off"]
 DEMO_PASSWORD = "f1pa"  # noqa: S105 - it opens nothing unless demo_credentials says so
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
     # Where the models of the registry are kept, for the time when it can't be reached.
     model_cache_dir: Annotated[Path, AfterValidator(_path)]
     # How many versions are kept there beside those that an alias points to.
-    model_cache_spares: int = Field(3, ge=0, le=100)
+    model_cache_spares: int = Field(SPARES, ge=0, le=100)
     # Where the drift job leaves its reports.
     drift_reports_dir: Annotated[Path, AfterValidator(_path)] = Field(
         Path("reports"), validate_default=True

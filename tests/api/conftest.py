@@ -72,7 +72,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 @pytest.fixture
 def cached_model(settings: Settings) -> None:
     """Version 1 lies in the cache."""
-    cache = ModelCache(settings.model_cache_dir, settings.model_name, settings.model_alias, 3)
+    cache = ModelCache(settings.model_cache_dir, settings.model_name, settings.model_alias)
     with cache.locked():
         cache.write("1", artefact_files(1))
 

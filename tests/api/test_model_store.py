@@ -81,7 +81,7 @@ def opened(tmp_path: Path, told: Told) -> Callable[[str], Opened]:
 
     @contextmanager
     def opened(url: str) -> Iterator[ModelStore]:
-        cache = ModelCache(tmp_path / "models", NAME, ALIAS, 3)
+        cache = ModelCache(tmp_path / "models", NAME, ALIAS)
         store = ModelStore(Registry(url, NAME, ALIAS), cache, 0.02, told)
         store.start()
         yield store
