@@ -93,7 +93,7 @@ def main(laps: Sequence[int], rounds: int, seconds: int, connections: int) -> No
         raise click.ClickException("wrk is not installed (Debian: apt-get install wrk)")
     plan = Plan(rounds, seconds, connections)
     costs = Table("laps", "page of 100", "p50 ms", "to the first page's", title="By place")
-    rates = Table("laps", "asked for", "way", "pages/s", "to the plain SQL's", title="Rates")
+    rates = Table("laps", "asked for", "by", "pages/s", "ratio", title="Rates of one worker")
     for number in laps:
         with (
             tempfile.TemporaryDirectory(prefix="f1pa-pages-") as name,
@@ -138,24 +138,22 @@ def _rates(port: int, url: str, folder: Path, plan: Plan) -> Iterator[tuple[str,
     """Of the API's worker and of a loop on one connection, by turns."""
     keys = [key_of(PAGE * place) for place in range(PLACES)]
     asked: dict[str, tuple[list[str], list[LapKey | None]]] = {
-        "the same page, kept by the worker": ([FIRST], [None]),
-        "another page each time": ([_after(key) for key in keys], list(keys)),
+        "one page, kept": ([FIRST], [None]),
+        "other pages": ([_after(key) for key in keys], list(keys)),
     }
     with psycopg.connect(url, autocommit=True) as connection:
         for title, (paths, places) in asked.items():
             file = folder / "paths"
             file.write_text("".join(f"{path}\n" for path in paths))
             ways = {
-                "psycopg's dicts by orjson": partial(_loop, connection, places, plan),
-                "the same, sent in binary": partial(_loop, connection, places, plan, binary=True),
+                "psycopg, orjson": partial(_loop, connection, places, plan),
+                "the same, binary": partial(_loop, connection, places, plan, binary=True),
                 "the API": partial(_wrk, port, file, folder, plan),
             }
             rounds = [{way: run() for way, run in ways.items()} for _ in range(plan.rounds)]
             for way in ways:
                 rate = statistics.median(done[way] for done in rounds)
-                ratio = statistics.median(
-                    done[way] / done["psycopg's dicts by orjson"] for done in rounds
-                )
+                ratio = statistics.median(done[way] / done["psycopg, orjson"] for done in rounds)
                 yield title, way, f"{rate:,.0f}", f"{ratio:.2f}"
 
 
