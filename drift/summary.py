@@ -39,6 +39,8 @@ class DriftSummary:
     def __post_init__(self) -> None:
         if not self.columns:
             raise SummaryError("columns: none was compared")
+        if len({column.name for column in self.columns}) < len(self.columns):
+            raise SummaryError("columns: a name is there twice")
 
     @property
     def share(self) -> float:

@@ -82,19 +82,27 @@ def scrape_budget_seconds(header: str | None) -> float:
     return max(timeout - SCRAPE_TIMEOUT_OFFSET_SECONDS, timeout / 2)
 
 
+class UnknownCollectorError(LookupError):
+    """The message is one line that names it."""
+
+
 class Collection:
     """All collectors of the exporter."""
 
     def __init__(self, collectors: Iterable[Collector]) -> None:
         self._members = [_Member(collector) for collector in collectors]
 
-    def collect(self, budget_seconds: float) -> list[Metric]:
-        """Every family of one scrape, in at most `budget_seconds`."""
+    def collect(self, budget_seconds: float, names: Sequence[str] = ()) -> list[Metric]:
+        """Every family of one scrape, in at most `budget_seconds`.
+
+        With `names`, those of these collectors alone; raises UnknownCollectorError.
+        """
         deadline = time.monotonic() + budget_seconds
-        waiting = [(member, member.flights.board()) for member in self._members]
-        outcomes = [member.outcome(flight, deadline) for member, flight in waiting]
-        families = self._own_families(outcomes, budget_seconds)
-        for outcome in outcomes:
+        members = self._named(names) if names else self._members
+        boarded = [(member, member.flights.board()) for member in members]
+        outcomes = [(member, member.outcome(flight, deadline)) for member, flight in boarded]
+        families = _own_families(outcomes, budget_seconds)
+        for _, outcome in outcomes:
             families.extend(outcome.families)
         return families
 
@@ -102,21 +110,14 @@ class Collection:
         """What the last scrape found; runs no collector."""
         return [member.status() for member in self._members]
 
-    def _own_families(self, outcomes: Sequence[Outcome], budget_seconds: float) -> list[Metric]:
-        success = _gauge("success", "1 if the collector finished in time without an error, else 0.")
-        duration = _gauge("duration_seconds", "How long the collector took, or was waited for.")
-        last_success = _gauge(
-            "last_success_timestamp_seconds",
-            "Unix time at which the collector last succeeded; 0: not since the exporter started.",
-        )
-        timeout = _gauge("timeout_seconds", "How long this scrape would wait for the collector.")
-        for member, outcome in zip(self._members, outcomes, strict=True):
-            labels = [member.collector.name]
-            success.add_metric(labels, float(outcome.success))
-            duration.add_metric(labels, outcome.duration_seconds)
-            last_success.add_metric(labels, member.last_success_timestamp_seconds)
-            timeout.add_metric(labels, min(member.collector.timeout_seconds, budget_seconds))
-        return [success, duration, last_success, timeout]
+    def _named(self, names: Sequence[str]) -> list["_Member"]:
+        known = {member.collector.name: member for member in self._members}
+        for name in names:
+            if name not in known:
+                raise UnknownCollectorError(
+                    f"there is no collector {name[:100]!a}; there are {', '.join(known)}"
+                )
+        return [known[name] for name in dict.fromkeys(names)]
 
 
 class _Member:
@@ -178,6 +179,25 @@ class _Member:
             logger.log(
                 level, "collector %s: %s", self.collector.name, outcome.state, exc_info=error
             )
+
+
+def _own_families(
+    outcomes: Sequence[tuple[_Member, Outcome]], budget_seconds: float
+) -> list[Metric]:
+    success = _gauge("success", "1 if the collector finished in time without an error, else 0.")
+    duration = _gauge("duration_seconds", "How long the collector took, or was waited for.")
+    last_success = _gauge(
+        "last_success_timestamp_seconds",
+        "Unix time at which the collector last succeeded; 0: not since the exporter started.",
+    )
+    timeout = _gauge("timeout_seconds", "How long this scrape would wait for the collector.")
+    for member, outcome in outcomes:
+        labels = [member.collector.name]
+        success.add_metric(labels, float(outcome.success))
+        duration.add_metric(labels, outcome.duration_seconds)
+        last_success.add_metric(labels, member.last_success_timestamp_seconds)
+        timeout.add_metric(labels, min(member.collector.timeout_seconds, budget_seconds))
+    return [success, duration, last_success, timeout]
 
 
 def _gauge(name: str, documentation: str) -> GaugeMetricFamily:

@@ -44,10 +44,11 @@ def _row(status: Status) -> str:
     if status.last_success_timestamp_seconds:
         moment = datetime.fromtimestamp(status.last_success_timestamp_seconds, UTC)
         last_success = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    name = escape(status.collector)
     cells = (
-        status.collector,
         status.state,
         f"{status.duration_seconds * 1000:.0f} ms",
         last_success,
     )
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    link = f'<a href="/metrics?collect[]={name}">{name}</a>'
+    return f"<tr><td>{link}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -5,17 +5,43 @@ from typing import Annotated
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "F1PA_"
+# In the order of docs/metrics.md.
+COLLECTORS = ("workers", "api", "database", "mlflow", "drift", "process")
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong. The message is one line that names each variable."""
 
 
-def _postgresql_url(value: SecretStr) -> SecretStr:
+def _chosen(value: object) -> object:
+    """The names of a list with commas."""
+    if not isinstance(value, str):
+        return value
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+    unknown = [name for name in names if name not in COLLECTORS]
+    if unknown:
+        known = ", ".join(COLLECTORS)
+        raise ValueError(f"there is no collector {unknown[0]!r}; there are {known}")
+    return names
+
+
+def _postgresql_url(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    if value is None:
+        if "database" in info.data.get("exporter_collectors", COLLECTORS):
+            raise ValueError("is required")
+        return None
     url = value.get_secret_value()
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("must start with postgresql://")
@@ -53,13 +79,23 @@ class Settings(BaseSettings):
     exporter_port: int = Field(9108, ge=0, le=65535)
     # How long a dependency may take to answer. Whole seconds and at least 2, as libpq counts.
     exporter_probe_timeout_seconds: int = Field(2, ge=2, le=30)
+    # TLS and users, in the format that Prometheus' exporters share; None: neither.
+    exporter_web_config_file: Annotated[Path, BeforeValidator(_not_empty)] | None = None
+    exporter_collectors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_chosen)] = COLLECTORS
+    # The commit that the exporter was built from, for f1pa_exporter_build_info.
+    revision: str = ""
     # The PROMETHEUS_MULTIPROC_DIR of the API's workers.
     metrics_dir: Annotated[Path, BeforeValidator(_not_empty)]
     api_url: BaseUrl = "http://127.0.0.1:8000"
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
+    # Required for the collector `database`.
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgresql_url)] = Field(
+        None, validate_default=True
+    )
     mlflow_url: BaseUrl = "http://127.0.0.1:5000"
     model_name: str = Field("f1pa-lap-time", min_length=1)
     model_alias: str = Field("champion", min_length=1)
+    # Where the drift job leaves its reports.
+    drift_reports_dir: Annotated[Path, BeforeValidator(_not_empty)] = Path("reports")
 
 
 def load() -> Settings:

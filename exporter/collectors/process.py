@@ -23,15 +23,15 @@ class OwnProcessCollector:
     timeout_seconds = 1.0
     fresh_seconds = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, revision: str) -> None:
         # With its prefix, since process_* would read as the API's.
         self._process = ProcessCollector(namespace="f1pa_exporter", registry=None)
         self._build_info = GaugeMetricFamily(
             "f1pa_exporter_build_info",
-            "1, with the exporter's version and that of its Python as labels.",
-            labels=["version", "python"],
+            "1, with the exporter's version, its commit if it was told, and its Python as labels.",
+            labels=["version", "revision", "python"],
         )
-        self._build_info.add_metric([version(), platform.python_version()], 1.0)
+        self._build_info.add_metric([version(), revision, platform.python_version()], 1.0)
 
     def collect(self) -> Reading:
         return Reading([self._build_info, *self._process.collect()], "read")

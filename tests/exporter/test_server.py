@@ -73,12 +73,12 @@ def test_a_query_does_not_change_the_path(server: Server) -> None:
 def test_the_landing_page_links_and_tells_each_collectors_state(server: Server) -> None:
     before = request(server.url + "/")
     assert before.headers["Content-Type"] == "text/html; charset=utf-8"
-    for path in ("/metrics", "/-/healthy", "/-/ready"):
+    for path in ("/metrics", "/-/healthy", "/-/ready", "/metrics?collect[]=constant"):
         assert f'href="{path}"' in before.text
-    assert "<td>constant</td><td>not run yet</td>" in before.text
+    assert ">constant</a></td><td>not run yet</td>" in before.text
     request(f"{server.url}/metrics")
     after = request(server.url + "/").text
-    assert "<td>constant</td><td>&lt;is fine&gt;</td>" in after
+    assert ">constant</a></td><td>&lt;is fine&gt;</td>" in after
 
 
 def test_healthy_while_the_process_answers(server: Server) -> None:
@@ -145,7 +145,7 @@ def test_a_stop_waits_for_the_answers_under_way(serve: Serve, metrics_dir: Path)
         host, port = server.server_address[:2]
         with socket.create_connection((str(host), port)) as client:
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            while server.in_flight == 0:
+            while len(server.connections) == 0:
                 time.sleep(0.01)
             server.stop(grace_seconds=10)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -156,7 +156,7 @@ def test_a_stop_does_not_wait_longer_than_its_grace(serve: Serve) -> None:
     with serve(Collection([Constant()])) as server:
         host, port = server.server_address[:2]
         with socket.create_connection((str(host), port)):
-            while server.in_flight == 0:
+            while len(server.connections) == 0:
                 time.sleep(0.01)
             started = time.monotonic()
             server.stop(grace_seconds=0.2)
