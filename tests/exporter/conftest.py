@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.collection import Collection
 from exporter.server import Server
+from exporter.web_config import WebConfig
 from tests.exporter.standins import NOWHERE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -62,12 +64,14 @@ def strictly_parsed(openmetrics: bytes) -> dict[str, Metric]:
     return {family.name: family for family in families}
 
 
-def request(url: str, method: str = "GET", **headers: str) -> Answer:
+def request(
+    url: str, method: str = "GET", tls: ssl.SSLContext | None = None, **headers: str
+) -> Answer:
     """The answer, whatever its status; header names with _ for -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     asking = urllib.request.Request(url, method=method, headers=named)
     try:
-        with urllib.request.urlopen(asking, timeout=20) as response:
+        with urllib.request.urlopen(asking, timeout=20, context=tls) as response:
             return Answer(response.status, dict(response.headers), response.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -106,16 +110,19 @@ def environment(metrics_dir: Path) -> dict[str, str]:
         "F1PA_API_URL": NOWHERE,
         "F1PA_DATABASE_URL": "postgresql://f1pa:secret@127.0.0.1:1/f1pa",
         "F1PA_MLFLOW_URL": NOWHERE,
+        "F1PA_DRIFT_REPORTS_DIR": str(metrics_dir.with_name("reports")),
     }
 
 
 @pytest.fixture
-def serve(metrics_dir: Path) -> Callable[[Collection], AbstractContextManager[Server]]:
+def serve(metrics_dir: Path) -> Callable[..., AbstractContextManager[Server]]:
     """Serves a collection from this process for the time of a `with` block."""
 
     @contextmanager
-    def serving(collection: Collection) -> Iterator[Server]:
-        server = Server("127.0.0.1", 0, collection, metrics_dir)
+    def serving(
+        collection: Collection, web_config: Callable[[], WebConfig] = WebConfig
+    ) -> Iterator[Server]:
+        server = Server("127.0.0.1", 0, collection, metrics_dir, web_config)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
