@@ -17,7 +17,7 @@ OWN_PREFIX = "f1pa_exporter_"
 def collection_of(settings: Settings) -> Collection:
     chosen = settings.exporter_collectors
     probes = [probe for probe in _probes(settings) if probe.name in chosen]
-    # What a probe exposes when it knows nothing is all that the API's workers might expose too.
+    # What a probe finds out itself counts, whatever the workers' files say under the same name.
     probed = {family.name for probe in probes for family in probe.unknown(0.0)}
     workers = WorkersCollector(
         settings.metrics_dir, lambda name: name in probed or name.startswith(OWN_PREFIX)

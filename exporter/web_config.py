@@ -147,11 +147,6 @@ def _parse(file: Path) -> _File:
         return _File.model_validate({} if document is None else document)
     except OSError as error:
         raise WebConfigError(f"{file}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        # Its own text quotes the line, which may be a user's.
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise WebConfigError(f"{file}{place}: is not YAML") from None
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
@@ -163,6 +158,11 @@ def _parse(file: Path) -> _File:
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise WebConfigError(f"{file}: {'; '.join(problems)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # Also a date that isn't one, and brackets without end. YAML's own text quotes the line, which may be a user's.
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise WebConfigError(f"{file}{place}: is not YAML") from None
 
 
 def _context(tls: _TlsServer, folder: Path) -> ssl.SSLContext:
@@ -180,7 +180,7 @@ def _context(tls: _TlsServer, folder: Path) -> ssl.SSLContext:
         authorities = folder / tls.client_ca_file
         try:
             context.load_verify_locations(authorities)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise WebConfigError(f"client_ca_file {authorities}: {_why(error)}") from None
     return context
 
@@ -195,6 +195,6 @@ def _stamp(file: Path) -> tuple[int, ...] | None:
     """Another one after every change; the time of the inode moves with permissions too."""
     try:
         found = file.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return (found.st_ino, found.st_size, found.st_ctime_ns)

@@ -205,6 +205,7 @@ def _exporter(options: StackSettings, state: StateFolder, extra: Mapping[str, st
             "F1PA_DATABASE_URL": postgres.database_url(
                 postgres.EXPORTER, password, options.postgres_port
             ),
+            "F1PA_DRIFT_REPORTS_DIR": str(state.drift_reports_dir),
         },
     )
 
