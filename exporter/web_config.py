@@ -159,7 +159,8 @@ def _parse(file: Path) -> _File:
         ]
         raise WebConfigError(f"{file}: {'; '.join(problems)}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # Also a date that isn't one, and brackets without end. YAML's own text quotes the line, which may be a user's.
+        # Also a date that isn't one, and brackets without end. The error's own text quotes the
+        # line, which may be a user's.
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise WebConfigError(f"{file}{place}: is not YAML") from None

@@ -47,8 +47,11 @@ class EmbeddedStack:
     def url(self, service: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[service]}{path}"
 
+    def state(self) -> StateFolder:
+        return StateFolder(self.folder)
+
     def supervisor(self) -> Supervisor:
-        return Supervisor(StateFolder(self.folder))
+        return Supervisor(self.state())
 
     def processes(self) -> list[str]:
         """Command lines of all processes that belong to this stack's state folder."""

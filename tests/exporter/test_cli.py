@@ -1,5 +1,6 @@
 """`python -m exporter`: what it prints, when it ends, and with which code."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exporter.certificates import self_signed
 from tests.exporter.conftest import CHECKOUT, exporter_process, request, sample
 from tests.exporter.standins import black_hole
 
@@ -41,6 +43,28 @@ def test_once_prints_one_exposition_and_nothing_else_on_stdout(
     assert sample(done.stdout, "f1pa_exporter_collector_success", collector="workers") == 1
 
 
+def test_once_runs_the_chosen_collectors_alone(environment: dict[str, str]) -> None:
+    environment["F1PA_EXPORTER_COLLECTORS"] = "drift,process"
+    del environment["F1PA_DATABASE_URL"]
+    done = run(environment, "--once")
+    assert done.returncode == 0
+    ran = set(re.findall(r'collector_success{collector="(\w+)"} 1.0', done.stdout))
+    assert ran == {"drift", "process"}
+    assert sample(done.stdout, "f1pa_database_connected") is None
+
+
+def test_once_with_every_dependency_black_holed_ends_with_the_truth(
+    environment: dict[str, str],
+) -> None:
+    with black_hole() as hole:
+        environment["F1PA_API_URL"] = environment["F1PA_MLFLOW_URL"] = hole.url
+        environment["F1PA_DATABASE_URL"] = f"postgresql://u:p@127.0.0.1:{hole.port}/d"
+        done = run(environment, "--once")
+    assert done.returncode == 0
+    for name in ("f1pa_api_up", "f1pa_database_connected", "f1pa_mlflow_connected"):
+        assert sample(done.stdout, name) == 0, name
+
+
 def test_it_writes_no_metric_file_even_with_the_variable_that_makes_a_worker(
     environment: dict[str, str], metrics_dir: Path
 ) -> None:
@@ -63,6 +87,34 @@ def test_a_bad_setting_ends_with_2_and_one_line_that_names_it(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("exporter: F1PA_EXPORTER_PORT: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--once",), ("--check-config",)])
+def test_a_bad_web_config_file_ends_with_2_and_one_line_that_names_both(
+    arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("basic_auth_users: {alice: secret}")
+    environment["F1PA_EXPORTER_WEB_CONFIG_FILE"] = str(file)
+    done = run(environment, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    start = f"exporter: F1PA_EXPORTER_WEB_CONFIG_FILE: {file}: basic_auth_users.alice: "
+    assert done.stderr.startswith(start)
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
+def test_with_a_web_config_file_it_serves_over_tls(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path, "server")
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
+    environment["F1PA_EXPORTER_WEB_CONFIG_FILE"] = str(file)
+    with exporter_process(environment) as exporter:
+        assert exporter.url.startswith("https://127.0.0.1:")
+        answer = request(f"{exporter.url}/metrics?collect[]=drift", tls=certificate.trusted())
+    assert answer.value("f1pa_exporter_collector_success", collector="drift") == 1
 
 
 def test_an_unknown_option_ends_with_2(environment: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """The whole exporter, with everything it watches there, gone, or silent."""
 
+import re
 import subprocess
 import threading
 import time
@@ -14,12 +15,11 @@ from deploy.embedded.binaries import Binaries
 from exporter.assembly import collection_of
 from exporter.collection import Collection
 from exporter.server import Server
-from exporter.settings import Settings
+from exporter.settings import COLLECTORS, Settings
 from tests.exporter.conftest import request, strictly_parsed
-from tests.exporter.standins import BlackHole, HttpDependency, black_hole, http_dependency
+from tests.exporter.standins import NOWHERE, BlackHole, HttpDependency, black_hole, http_dependency
 
 Serve = Callable[[Collection], AbstractContextManager[Server]]
-COLLECTORS = {"workers", "api", "database", "mlflow", "process"}
 DEPENDENCIES = ("f1pa_api_up", "f1pa_model_loaded", "f1pa_database_connected")
 
 
@@ -49,6 +49,7 @@ def collection(metrics_dir: Path, api_url: str, database_url: str, mlflow_url: s
                 "api_url": api_url,
                 "database_url": database_url,
                 "mlflow_url": mlflow_url,
+                "drift_reports_dir": metrics_dir.with_name("reports"),
             }
         )
     )
@@ -79,6 +80,36 @@ def test_all_is_well(healthy: Server, work: Callable[..., None]) -> None:
     for name in COLLECTORS:
         assert answer.value("f1pa_exporter_collector_success", collector=name) == 1, name
     assert answer.value("f1pa_predictions_total", endpoint_type="single") == 2
+
+
+@pytest.mark.parametrize("left_out", COLLECTORS)
+def test_a_collector_that_is_not_chosen_neither_runs_nor_shows(
+    left_out: str, metrics_dir: Path, serve: Serve
+) -> None:
+    chosen = tuple(name for name in COLLECTORS if name != left_out)
+    settings = Settings.model_validate(
+        {
+            "metrics_dir": metrics_dir,
+            "database_url": "postgresql://u:p@127.0.0.1:1/d",
+            "api_url": NOWHERE,
+            "mlflow_url": NOWHERE,
+            "exporter_collectors": chosen,
+        }
+    )
+    with serve(collection_of(settings)) as server:
+        answer = request(f"{server.url}/metrics")
+    shown = re.findall(r'collector_success{collector="(\w+)"}', answer.text)
+    assert shown == list(chosen)
+
+
+def test_collect_asks_nothing_of_the_others(
+    healthy: Server, api: HttpDependency, mlflow: HttpDependency
+) -> None:
+    answer = request(f"{healthy.url}/metrics?collect[]=api&collect[]=drift")
+    assert answer.value("f1pa_api_up") == 1
+    assert answer.value("f1pa_mlflow_connected") is None
+    assert answer.value("f1pa_exporter_collector_success", collector="mlflow") is None
+    assert (len(api.asked), len(mlflow.asked)) == (1, 0)
 
 
 def test_files_of_workers_do_not_contradict_the_probes(

@@ -5,7 +5,7 @@ import http.client
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from exporter.collection import Collection, Reading
+from exporter.connections import MOST_CONNECTIONS
 from exporter.server import ListenError, Server
 from tests.exporter.conftest import request
 
@@ -28,6 +29,13 @@ class Constant:
 
     def unknown(self, elapsed_seconds: float) -> Sequence[Metric]:  # noqa: ARG002 - the protocol's
         return [GaugeMetricFamily("f1pa_constant", "One.", 1.0)]
+
+
+class Broken(Constant):
+    name = "broken"
+
+    def collect(self) -> Reading:
+        raise ZeroDivisionError
 
 
 Serve = Callable[[Collection], AbstractContextManager[Server]]
@@ -68,6 +76,32 @@ def test_the_scrape_timeout_of_prometheus_is_heeded(server: Server) -> None:
 
 def test_a_query_does_not_change_the_path(server: Server) -> None:
     assert request(f"{server.url}/metrics?a=b").value("f1pa_constant") == 1
+
+
+def test_collect_chooses_among_the_collectors(serve: Serve) -> None:
+    with serve(Collection([Constant(), Broken()])) as server:
+        one = request(f"{server.url}/metrics?collect[]=constant")
+        encoded = request(f"{server.url}/metrics?collect%5B%5D=constant&collect[]=constant")
+        both = request(f"{server.url}/metrics?collect[]=broken&collect[]=constant")
+    success = "f1pa_exporter_collector_success"
+    for answer in (one, encoded):
+        assert answer.value(success, collector="constant") == 1
+        assert answer.value(success, collector="broken") is None
+    assert both.value(success, collector="broken") == 0
+    assert both.value(success, collector="constant") == 1
+
+
+@pytest.mark.parametrize("name", ["", "Constant", "%3Cb%3E%0A", "x" * 10_000])
+def test_a_collector_that_is_not_there_is_refused_in_a_short_line(
+    name: str, server: Server
+) -> None:
+    answer = request(f"{server.url}/metrics?collect[]=constant&collect[]={name}")
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("collect[]: there is no collector '")
+    assert answer.text.endswith("'; there are constant\n")
+    assert answer.text.count("\n") == 1
+    assert len(answer.text) < 200
 
 
 def test_the_landing_page_links_and_tells_each_collectors_state(server: Server) -> None:
@@ -119,6 +153,43 @@ def test_head_has_the_headers_of_get_and_no_body(server: Server) -> None:
     assert head.status == 200
     assert head.body == b""
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+def raw(server: Server, sent: bytes) -> bytes:
+    """All that comes back."""
+    host, port = server.server_address[:2]
+    with socket.create_connection((str(host), port), timeout=10) as client:
+        client.sendall(sent)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_target_that_is_none_is_400(server: Server) -> None:
+    assert raw(server, b"GET http://[ HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 400 ")
+
+
+def test_a_head_without_end_is_refused(server: Server) -> None:
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 20_000) for number in range(7))
+    assert raw(server, b"GET / HTTP/1.0\r\n" + lines).startswith(b"HTTP/1.0 431 ")
+
+
+def test_a_defect_is_logged_and_answered_without_its_text(
+    serve: Serve, metrics_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A path that the system can't even look for.
+    with serve(Collection([Constant()])) as server:
+        server.metrics_dir = metrics_dir / "\0"
+        answer = request(f"{server.url}/-/ready")
+    assert (answer.status, answer.text) == (500, "internal error\n")
+    assert "answering '/-/ready' failed" in caplog.text
+
+
+def test_any_number_of_silent_connections_leaves_room_for_a_scrape(server: Server) -> None:
+    host, port = server.server_address[:2]
+    with ExitStack() as silent:
+        for _ in range(MOST_CONNECTIONS * 2):
+            silent.enter_context(socket.create_connection((str(host), port)))
+        assert request(f"{server.url}/metrics").value("f1pa_constant") == 1
+        assert len(server.connections) <= MOST_CONNECTIONS
 
 
 def test_nonsense_and_silence_do_not_disturb_others(

@@ -1,6 +1,5 @@
 """An exporter with a web-config file: who gets in, over what, and that certificates rotate."""
 
-import os
 import socket
 import ssl
 import urllib.error
@@ -45,7 +44,7 @@ def served(serve: Serve, tmp_path: Path) -> Callable[[str], AbstractContextManag
 @pytest.fixture
 def encrypted(
     served: Callable[[str], AbstractContextManager[Server]],
-    certificate: Certificate,  # noqa: ARG001 - the server's files
+    certificate: Certificate,
 ) -> Iterator[Server]:
     with served("tls_server_config: {cert_file: server.crt, key_file: server.key}") as server:
         yield server
@@ -87,8 +86,8 @@ def test_a_renewed_certificate_is_served_at_once(
     before = certificate.trusted()
     renewed = self_signed(tmp_path, "renewed")
     after = renewed.trusted()
-    os.replace(renewed.certificate, certificate.certificate)
-    os.replace(renewed.key, certificate.key)
+    renewed.certificate.replace(certificate.certificate)
+    renewed.key.replace(certificate.key)
     assert request(f"{encrypted.url}/-/healthy", tls=after).status == 200
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         request(f"{encrypted.url}/-/healthy", tls=before)

@@ -1,7 +1,6 @@
 """The web-config file: what it may hold, what is refused by name, and when it is read again."""
 
 import logging
-import os
 import ssl
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("text", ["", "{}", "# nothing yet\n", "http_server_config: {http2: false}"])
+@pytest.mark.parametrize("text", ["", "{}", "# nothing\n", "http_server_config: {http2: false}"])
 def test_an_empty_one_asks_for_nothing(text: str, tmp_path: Path) -> None:
     config = WebConfigFile(written(tmp_path, text)).current()
     assert (config.tls, config.users, config.headers) == (None, {}, {})
@@ -161,7 +160,7 @@ def test_a_certificate_may_be_written_before_its_key(server: Certificate, tmp_pa
     file = WebConfigFile(written(tmp_path, f"{TLS}}}"))
     first = file.current().tls
     renewed = self_signed(tmp_path, "renewed")
-    os.replace(renewed.certificate, server.certificate)
+    renewed.certificate.replace(server.certificate)
     assert file.current().tls is first
-    os.replace(renewed.key, server.key)
+    renewed.key.replace(server.key)
     assert file.current().tls is not first

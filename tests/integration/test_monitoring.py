@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.embedded.settings import CHECKOUT
+from drift.summary import ColumnDrift, DriftSummary
 from tests.fix_stack import EmbeddedStack, eventually
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
@@ -79,6 +81,18 @@ def test_refused_input_moves_the_error_counter(busy_stack: EmbeddedStack) -> Non
     assert errors() == before + 1
 
 
+@pytest.fixture
+def drift_summary(busy_stack: EmbeddedStack) -> Iterator[None]:
+    """As the drift job leaves one beside its report."""
+    file = busy_stack.state().drift_reports_dir / "test_monitoring.json"
+    file.parent.mkdir(exist_ok=True)
+    column = ColumnDrift("lap_number", "K-S p_value", 0.01, 0.05, drifted=True)
+    DriftSummary((column,), reference_rows=2000, current_rows=700).write(file)
+    yield
+    file.unlink()
+
+
+@pytest.mark.usefixtures("drift_summary")
 def test_metrics_page_and_documentation_agree(busy_stack: EmbeddedStack) -> None:
     documented: dict[str, tuple[str, set[str]]] = {}
     for line in (CHECKOUT / "docs" / "metrics.md").read_text().splitlines():
