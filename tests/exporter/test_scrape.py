@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.binaries import Binaries
+from drift.summary import ColumnDrift, DriftSummary
 from exporter.assembly import collection_of
 from exporter.collection import Collection
 from exporter.server import Server
@@ -67,7 +68,11 @@ def healthy(
     exporter_database_url: str,
     mlflow: HttpDependency,
 ) -> Iterator[Server]:
-    """An exporter all of whose dependencies work."""
+    """An exporter all of whose dependencies work, after a drift report."""
+    reports = metrics_dir.with_name("reports")
+    reports.mkdir()
+    column = ColumnDrift("lap_number", "K-S p_value", 0.01, 0.05, drifted=True)
+    DriftSummary((column,), reference_rows=2000, current_rows=700).write(reports / "a.json")
     with serve(collection(metrics_dir, api.url, exporter_database_url, mlflow.url)) as server:
         yield server
 
@@ -80,6 +85,7 @@ def test_all_is_well(healthy: Server, work: Callable[..., None]) -> None:
     for name in COLLECTORS:
         assert answer.value("f1pa_exporter_collector_success", collector=name) == 1, name
     assert answer.value("f1pa_predictions_total", endpoint_type="single") == 2
+    assert answer.value("f1pa_drift_share") == 1
 
 
 @pytest.mark.parametrize("left_out", COLLECTORS)
