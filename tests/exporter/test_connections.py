@@ -69,12 +69,12 @@ def test_a_closed_one_leaves_its_place(pairs: Pairs) -> None:
 
 
 def test_a_turn_has_an_end(pairs: Pairs) -> None:
-    connections = Connections(turn_seconds=0.05)
+    connections = Connections(turn_seconds=0.5)
     for ours, _ in pairs:
         connections.open(ours)
     for ours, _ in pairs[:2]:
         connections.our_turn(ours)
-    time.sleep(0.06)
+    time.sleep(0.55)
     connections.their_turn(pairs[1][0])
     connections.give_up_overdue()
     assert [is_over(client) for _, client in pairs] == [False, False, True, True]
