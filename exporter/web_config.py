@@ -144,12 +144,15 @@ def _load(file: Path) -> tuple[WebConfig, Stamps]:
 def _parse(file: Path) -> _File:
     try:
         document = yaml.safe_load(file.read_bytes())
-        return _File.model_validate({} if document is None else document)
+        if not isinstance(document, dict):
+            # Also an empty one, as while it is written: it would let everybody in.
+            raise WebConfigError(f"{file}: holds no settings")
+        return _File.model_validate(document)
     except OSError as error:
         raise WebConfigError(f"{file}: {error.strerror}") from None
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
+            f"{'.'.join(str(part) for part in problem['loc'])}: "
             + (
                 "is not supported"
                 if problem["type"] == "extra_forbidden"

@@ -25,8 +25,8 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("text", ["", "{}", "# nothing\n", "http_server_config: {http2: false}"])
-def test_an_empty_one_asks_for_nothing(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{}", "http_server_config: {http2: false}"])
+def test_one_without_parts_asks_for_nothing(text: str, tmp_path: Path) -> None:
     config = WebConfigFile(written(tmp_path, text)).current()
     assert (config.tls, config.users, config.headers) == (None, {}, {})
 
@@ -80,7 +80,9 @@ def test_versions_and_client_certificates_are_as_written(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("- a", "the file: "),
+        ("- a", "holds no settings"),
+        ("", "holds no settings"),
+        ("# soon\n", "holds no settings"),
         ("basic_auth_users: [alice", "line 1: is not YAML"),
         ("basic_auth_users: {alice: 2024-02-30}", "is not YAML"),
         ("\xff\x00", "is not YAML"),
@@ -152,6 +154,8 @@ def test_a_change_that_cannot_be_used_leaves_all_as_it_was_and_is_logged_once(
     assert len(caplog.records) == 1
     assert "stay as they are" in caplog.text
     assert "secret" not in caplog.text
+    written(tmp_path, "")
+    assert set(file.current().users) == {"alice"}
     (tmp_path / "web.yml").unlink()
     assert set(file.current().users) == {"alice"}
 
