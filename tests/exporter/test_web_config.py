@@ -4,13 +4,12 @@ import logging
 import ssl
 from pathlib import Path
 
-import bcrypt
 import pytest
 
 from exporter.web_config import WebConfigError, WebConfigFile
 from tests.exporter.certificates import Certificate, self_signed
 
-HASH = bcrypt.hashpw(b"pit stop", bcrypt.gensalt(4)).decode()
+HASH = "$2b$04$Q5EoxGmXU0zCfYUHvqTxA.nw87f5vd42D7advCaJwJBBh4qUYNwi2"
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
 
 
