@@ -16,7 +16,7 @@ from deploy.embedded.settings import CHECKOUT
 
 POLL_SECONDS = 0.25
 # For the bootstrap to notice by itself, say what it was doing, and end.
-NOTICE_SECONDS = 5.0
+NOTICE_SECONDS = 15.0
 END_SECONDS = 10.0
 # When the group is ended, Python's tracker removes what the workers shared, and says so.
 QUIET_CLEANUP = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}

@@ -20,7 +20,7 @@ columns = st.builds(
 )
 summaries = st.builds(
     DriftSummary,
-    columns=st.lists(columns, min_size=1).map(tuple),
+    columns=st.lists(columns, min_size=1, unique_by=lambda column: column.name).map(tuple),
     reference_rows=st.integers(0, 10**12),
     current_rows=st.integers(0, 10**12),
 )
