@@ -240,7 +240,7 @@ def _api(folder: Path, url: str) -> Iterator[int]:
         **os.environ,
         "DO_NOT_TRACK": "true",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+        "F1PA_METRICS_DIR": str(folder / "metrics"),
         "F1PA_API_PORT": str(port),
         "F1PA_API_WORKERS": "1",
         "F1PA_DATABASE_URL": url,

@@ -6,6 +6,7 @@ This runs in the master before it forks: nothing here may open a metric file or 
 
 from typing import Any
 
+from exporter import worker_slots
 from f1pa_api import credentials
 from f1pa_api.settings import SettingsError, load
 
@@ -29,7 +30,7 @@ sendfile = False
 # Connections of one worker. Idle ones cost a few KB each; above this, new ones wait in the backlog.
 worker_connections = 1000
 
-# Each worker opens its own connections, threads and metric files, none of which survive a fork.
+# Each worker opens its own connections and threads, none of which survive a fork.
 preload_app = False
 
 # A worker that does not even report to the master for so long is replaced. Its threads may be
@@ -40,7 +41,7 @@ graceful_timeout = 6
 # A client's next request within 5 s finds its connection open; more would hold idle ones.
 keepalive = 5
 
-# Workers don't grow, and recycling them leaves a metric file behind for each.
+# Workers don't grow.
 max_requests = 0
 
 # JSON lines on standard error. Requests are counted and timed as metrics; F1PA_REQUEST_LOG says
@@ -54,9 +55,15 @@ control_socket_disable = True
 proc_name = "f1pa_api"
 
 
-def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
-    """Take the ended worker's gauges out of the sums; its counters have to stay in them."""
-    # Not at the top: importing it makes ready to write this process's own metric files.
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+def on_starting(server: Any) -> None:
+    """Without its metric files the API serves all the same; with another service's it must not."""
+    try:
+        worker_slots.own(_settings.metrics_dir, f"the API at {bind}")
+    except worker_slots.DirectoryInUseError as error:
+        raise SystemExit(f"F1PA_METRICS_DIR: {error}") from None
+    except OSError as error:
+        server.log.error("F1PA_METRICS_DIR can't be made ready: %s", error)
 
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
+    worker_slots.claim(_settings.metrics_dir)

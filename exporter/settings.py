@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     exporter_collectors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_chosen)] = COLLECTORS
     # The commit that the exporter was built from, for f1pa_exporter_build_info.
     revision: str = ""
-    # The PROMETHEUS_MULTIPROC_DIR of the API's workers.
+    # That of the API's workers.
     metrics_dir: Annotated[Path, BeforeValidator(_not_empty)]
     api_url: BaseUrl = "http://127.0.0.1:8000"
     # Required for the collector `database`.

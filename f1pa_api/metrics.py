@@ -1,15 +1,15 @@
-"""Every metric of a worker. The objects write to the worker's own file; no file is shared.
+"""Every metric of a worker. The objects write to the files of the worker's slot.
 
 Children are made here and kept bound: `labels()` costs as much as the write, and a series
 that is only born by its first error has no rate.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from prometheus_client import Counter, Gauge, Histogram, values
+from prometheus_client import Counter, Gauge, Histogram
 
+from exporter import worker_slots
 from f1pa_api.enrichment import SESSION_FALLBACKS
 from f1pa_api.features.fallbacks import FALLBACKS
 from f1pa_api.features.rows import CONTEXTS, Context
@@ -59,18 +59,7 @@ REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 OK, REFUSED, FAILED = "ok", "refused", "failed"
 MISSING, MALFORMED, WRONG, LIMITED = "missing", "malformed", "wrong", "limited"
 
-
-def _know_own_process() -> None:
-    """prometheus-client asks the kernel for the process id at each write, which costs as much as
-    the write. It changes only with a fork."""
-    own = {"id": os.getpid()}
-    os.register_at_fork(after_in_child=lambda: own.update(id=os.getpid()))
-    if values.ValueClass is not values.MutexValue:
-        identified = values.MultiProcessValue(lambda: own["id"])  # type: ignore[no-untyped-call]
-        values.ValueClass = identified
-
-
-_know_own_process()
+worker_slots.install()
 
 http_requests = Counter(
     "http_requests_total",

@@ -7,8 +7,6 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
-    AliasChoices,
-    DirectoryPath,
     Field,
     HttpUrl,
     SecretStr,
@@ -67,7 +65,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._ -]{0,199}$")]
 
 
 class Settings(BaseSettings):
-    """One field per variable F1PA_<FIELD>, but for `metrics_dir`; `load` makes one."""
+    """One field per variable F1PA_<FIELD>; `load` makes one."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -102,10 +100,8 @@ class Settings(BaseSettings):
     auth_failures_per_minute: int = Field(30, ge=1, le=6000)
     # Which requests get a log line: "all", "problems" (400 and above, or above 1 s) or "off".
     request_log: RequestLog = "problems"
-    # prometheus-client reads this variable itself and defines its name.
-    metrics_dir: Annotated[DirectoryPath, AfterValidator(_path)] = Field(
-        validation_alias=AliasChoices("metrics_dir", "PROMETHEUS_MULTIPROC_DIR")
-    )
+    # Where the workers keep their metric files, for the exporter.
+    metrics_dir: Annotated[Path, AfterValidator(_path)]
 
     @model_validator(mode="after")
     def _one_source_of_credentials(self) -> Self:
@@ -143,8 +139,6 @@ def _problem(problem: ErrorDetails) -> str:
 
 
 def _variable(location: str) -> str:
-    if location.lower() in {"metrics_dir", "prometheus_multiproc_dir"}:
-        return "PROMETHEUS_MULTIPROC_DIR"
     return f"{PREFIX}{location.upper()}"
 
 

@@ -50,7 +50,7 @@ def environment(start: Start, questions: Questions, database_url: str) -> Mappin
     metrics.mkdir(exist_ok=True)
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "F1PA_METRICS_DIR": str(metrics),
         "F1PA_API_PORT": str(start.port),
         "F1PA_API_WORKERS": str(start.workers),
         "F1PA_DATABASE_URL": database_url,

@@ -16,6 +16,8 @@ from typing import Any
 from werkzeug.test import EnvironBuilder
 
 from benchmarks.serving import bare_flask
+from exporter import worker_slots
+from f1pa_api.settings import load
 from f1pa_api.wsgi import app
 
 TIMES, WARM_UP = 3_000, 300
@@ -24,6 +26,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 def main() -> None:
+    worker_slots.claim(load().metrics_dir)
     calls = json.loads(Path(sys.argv[1]).read_text())
     applications: dict[str, Application] = {"flask": bare_flask.create_app(), "f1pa": app}
     ways = [_caller(applications[call["application"]], call) for call in calls]

@@ -180,7 +180,7 @@ def _api(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -
             "F1PA_API_PORT": str(options.api_port),
             "F1PA_API_WORKERS": str(options.api_workers),
             "F1PA_API_THREADS": str(options.api_threads),
-            "PROMETHEUS_MULTIPROC_DIR": str(state.metrics_dir),
+            "F1PA_METRICS_DIR": str(state.metrics_dir),
         },
         stop_timeout_seconds=35,
     )

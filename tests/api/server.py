@@ -90,7 +90,7 @@ def api_server(folder: Path, **environment: str) -> Iterator[ApiServer]:
     port, metrics_dir, log = free_port(), folder / "metrics", folder / "api.log"
     settings = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir),
+        "F1PA_METRICS_DIR": str(metrics_dir),
         "F1PA_API_PORT": str(port),
         "F1PA_API_WORKERS": "2",
         "F1PA_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:9/none",

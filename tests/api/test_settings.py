@@ -15,7 +15,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("F1PA_MODEL_CACHE_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("F1PA_BASIC_AUTH_USER", "engineer")
     monkeypatch.setenv("F1PA_BASIC_AUTH_PASSWORD", "pit wall")
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setenv("F1PA_METRICS_DIR", str(tmp_path))
 
 
 def test_what_must_be_set_is_enough(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_what_must_be_set_is_enough(tmp_path: Path) -> None:
     [
         "F1PA_DATABASE_URL",
         "F1PA_MODEL_CACHE_DIR",
-        "PROMETHEUS_MULTIPROC_DIR",
+        "F1PA_METRICS_DIR",
     ],
 )
 def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: 
         ("F1PA_API_PORT", "70000"),
         ("F1PA_API_WORKERS", "none"),
         ("F1PA_API_THREADS", "0"),
-        ("PROMETHEUS_MULTIPROC_DIR", "/no/such/folder"),
+        ("F1PA_METRICS_DIR", ""),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(

@@ -191,7 +191,7 @@ def established(api: ApiServer) -> int:
 def test_a_wrong_setting_is_one_line_and_the_end(tmp_path: Path) -> None:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "F1PA_METRICS_DIR": str(tmp_path / "metrics"),
         "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1/f1pa",
         "F1PA_MODEL_CACHE_DIR": str(tmp_path),
         "F1PA_BASIC_AUTH_USER": "engineer",
@@ -211,7 +211,7 @@ def test_a_user_file_that_cannot_be_used_is_one_line_and_the_end(tmp_path: Path)
     file.write_text("engineer:$apr1$zI2fG1Yo$PHGbYnWTIBZUYOVyMVUqr0\n")
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "F1PA_METRICS_DIR": str(tmp_path / "metrics"),
         "F1PA_DATABASE_URL": "postgresql://f1pa_api:x@127.0.0.1/f1pa",
         "F1PA_MODEL_CACHE_DIR": str(tmp_path),
         "F1PA_BASIC_AUTH_FILE": str(file),
