@@ -10,7 +10,7 @@ To use it under Gunicorn or any other server that forks:
 - `install()` before the application makes its first metric;
 - `own(directory, name)` in the main process before its first worker (`on_starting`);
 - `claim(directory)` in each worker after the fork (`post_fork`);
-- `with reading(directory) as held:` around whatever reads the files.
+- `with reading(directory) as files:` around whatever reads the files.
 
 Until a process claims a slot its metrics live in memory: those that a preloaded application makes
 before the fork go to the files of each worker. They do again in a process that a worker forks,
@@ -49,7 +49,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -93,16 +93,16 @@ def held_slots(directory: Path) -> frozenset[str]:
 
 
 @contextmanager
-def reading(directory: Path) -> Iterator[frozenset[str]]:
-    """The slots whose workers live. Meanwhile no slot changes hands and no file is removed."""
-    try:
-        lock_file = _LockFile(directory, os.O_RDONLY)
-    except FileNotFoundError:
-        yield frozenset()
-        return
-    with lock_file:
-        lock_file.wait(CHANGE, fcntl.F_RDLCK)
-        yield lock_file.held_slots()
+def reading(directory: Path) -> Iterator[list[Path]]:
+    """The files that count. Meanwhile no slot changes hands and no file is removed."""
+    held: frozenset[str] = frozenset()
+    with ExitStack() as opened:
+        # Without a lock file no worker has been there, or one of a stock prometheus-client.
+        with suppress(FileNotFoundError):
+            lock_file = opened.enter_context(_LockFile(directory, os.O_RDONLY))
+            lock_file.wait(CHANGE, fcntl.F_RDLCK)
+            held = lock_file.held_slots()
+        yield [path for path in directory.iterdir() if _counts(path, held)]
 
 
 def own(directory: Path, owner: str) -> None:
@@ -156,10 +156,10 @@ def claim(directory: Path) -> str | None:
         return _process.slot.name
 
 
-def unsaved_series() -> int:
-    """How many of this process's series have no place in a file, so that no reader sees them."""
-    with _lock:
-        return sum(value.is_in_memory for value in _process.values)
+def _counts(path: Path, held: frozenset[str]) -> bool:
+    if not METRIC_FILE.fullmatch(path.name):
+        return False
+    return not path.name.startswith("gauge_live") or path.stem.rpartition("_")[2] in held
 
 
 class _LockFile:
@@ -238,6 +238,8 @@ class _MetricFile:
             os.posix_fallocate(self._descriptor, 0, self._capacity)
             self.data = mmap.mmap(self._descriptor, self._capacity)
             self._used = _LENGTH.unpack_from(self.data)[0] or _HEAD_BYTES
+            if not _HEAD_BYTES <= self._used <= max(found_bytes, _HEAD_BYTES):
+                raise ValueError("it is cut")
             self._places = dict(self._records())
         except BaseException:
             if found_bytes == 0:
@@ -278,8 +280,6 @@ class _MetricFile:
         self._capacity *= 2
 
     def _records(self) -> Iterator[tuple[str, int]]:
-        if not _HEAD_BYTES <= self._used <= self._capacity:
-            raise ValueError("it is cut")
         start = _HEAD_BYTES
         while start < self._used:
             (length,) = _LENGTH.unpack_from(self.data, start)
@@ -385,10 +385,6 @@ class _Value:
 
     def get_exemplar(self) -> None:
         return None
-
-    @property
-    def is_in_memory(self) -> bool:
-        return self._data is _NOWHERE
 
     def bind(self, slot: _Slot | None) -> None:
         """Write to the slot's file from now on, or to none."""

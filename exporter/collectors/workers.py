@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from exporter.collection import Reading
+from exporter.metric_files import MetricFiles
 
 
 class WorkersCollector:
@@ -21,19 +21,12 @@ class WorkersCollector:
     fresh_seconds = 0.0
 
     def __init__(self, metrics_dir: Path, owned_elsewhere: Callable[[str], bool]) -> None:
-        self._metrics_dir = metrics_dir
+        self._files = MetricFiles(metrics_dir)
         self._owned_elsewhere = owned_elsewhere
 
     def collect(self) -> Reading:
-        # Made anew, as it looks only here whether the folder exists. The path is given because
-        # the environment variable would turn the exporter into one of the writers.
-        collector = MultiProcessCollector(  # type: ignore[no-untyped-call]
-            None, path=str(self._metrics_dir)
-        )
-        families: list[Metric] = [
-            family
-            for family in collector.collect()  # type: ignore[no-untyped-call]
-            if not self._owned_elsewhere(family.name)
+        families = [
+            family for family in self._files.collect() if not self._owned_elsewhere(family.name)
         ]
         return Reading(families, "read")
 

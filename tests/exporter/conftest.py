@@ -10,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from exporter.web_config import WebConfig
 from tests.exporter.standins import NOWHERE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = [sys.executable, "-m", "tests.exporter.worker"]
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,24 @@ def metrics_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def work(metrics_dir: Path) -> Callable[..., None]:
-    """Runs a worker process that counts so many requests into `metrics_dir`, and ends."""
+def work(metrics_dir: Path) -> Iterator[Callable[..., None]]:
+    """Has a worker process count so many requests into `metrics_dir`; it lives on."""
+    with ExitStack() as workers:
 
-    def run(requests: int, model_loaded: float = 1.0) -> None:
-        subprocess.run(
-            [sys.executable, str(WORKER), str(requests), str(model_loaded)],
-            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir)},
-            check=True,
-        )
+        def run(requests: int, model_loaded: float = 1.0) -> None:
+            worker = workers.enter_context(
+                subprocess.Popen(
+                    [*WORKER, str(metrics_dir), str(requests), str(model_loaded)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    cwd=CHECKOUT,
+                )
+            )
+            workers.callback(worker.kill)
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"done\n"
 
-    return run
+        yield run
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
-"""A worker process with metrics: `python worker.py REQUESTS MODEL_LOADED`.
+"""A worker process with metrics: `python -m tests.exporter.worker DIRECTORY REQUESTS MODEL_LOADED`.
 
-Run with PROMETHEUS_MULTIPROC_DIR set, it leaves its metric files behind.
+It says "done" and then lives until its standard input ends.
 """
 
 import sys
+from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from exporter import worker_slots
 
-def main(requests: int, model_loaded: float) -> None:
+
+def main(directory: Path, requests: int, model_loaded: float) -> None:
+    worker_slots.claim(directory)
     counter = Counter("f1pa_predictions", "Laps predicted.", ["endpoint_type"])
     duration = Histogram("f1pa_prediction_duration_seconds", "Time.", buckets=[0.5, 1.0])
     busy = Gauge("f1pa_busy", "Requests under way.", multiprocess_mode="livesum")
@@ -18,7 +22,9 @@ def main(requests: int, model_loaded: float) -> None:
     busy.set(1)
     for name in ("f1pa_model_loaded", "f1pa_database_connected", "f1pa_exporter_invented"):
         Gauge(name, "What a probe knows better.", multiprocess_mode="livemin").set(model_loaded)
+    print("done", flush=True)  # noqa: T201
+    sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
