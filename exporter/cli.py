@@ -10,7 +10,7 @@ from typing import TextIO
 
 from exporter.assembly import collection_of
 from exporter.collection import scrape_budget_seconds
-from exporter.exposition import render
+from exporter.metric_files import render
 from exporter.server import ListenError, Server
 from exporter.settings import Settings, SettingsError, load
 from exporter.web_config import WebConfig, WebConfigError, WebConfigFile

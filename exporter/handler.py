@@ -19,7 +19,7 @@ from exporter import landing
 from exporter.basic_auth import BusyError
 from exporter.collection import UnknownCollectorError, scrape_budget_seconds
 from exporter.collectors.process import version
-from exporter.exposition import TEXT, render
+from exporter.metric_files import TEXT, render
 
 if TYPE_CHECKING:
     from exporter.server import Server

@@ -10,7 +10,7 @@ To use it under Gunicorn or any other server that forks:
 - `install()` before the application makes its first metric;
 - `own(directory, name)` in the main process before its first worker (`on_starting`);
 - `claim(directory)` in each worker after the fork (`post_fork`);
-- `with reading(directory) as files:` around whatever reads the files.
+- `with reading(directory) as held:` around whatever reads the files.
 
 Until a process claims a slot its metrics live in memory: those that a preloaded application makes
 before the fork go to the files of each worker. They do again in a process that a worker forks,
@@ -49,7 +49,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -60,6 +60,7 @@ from prometheus_client.mmap_dict import mmap_key
 
 LOCK_FILE = "slots.lock"
 CHANGE, OWNER, FIRST_SLOT, AFTER_SLOTS = 0, 1, 16, 16 + 4096
+SLOT = re.compile(r"slot[0-9]+")
 METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_.+\.db")
 # How long somebody waits for the change lock.
 MOMENT_SECONDS = 0.5
@@ -93,16 +94,19 @@ def held_slots(directory: Path) -> frozenset[str]:
 
 
 @contextmanager
-def reading(directory: Path) -> Iterator[list[Path]]:
-    """The files that count. Meanwhile no slot changes hands and no file is removed."""
-    held: frozenset[str] = frozenset()
-    with ExitStack() as opened:
-        # Without a lock file no worker has been there, or one of a stock prometheus-client.
-        with suppress(FileNotFoundError):
-            lock_file = opened.enter_context(_LockFile(directory, os.O_RDONLY))
-            lock_file.wait(CHANGE, fcntl.F_RDLCK)
-            held = lock_file.held_slots()
-        yield [path for path in directory.iterdir() if _counts(path, held)]
+def reading(directory: Path) -> Iterator[frozenset[str] | None]:
+    """The slots whose workers live. Meanwhile none changes hands and no file is removed.
+
+    None without a lock file: nobody there leases slots, and nothing is known of who lives.
+    """
+    try:
+        lock_file = _LockFile(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    with lock_file:
+        lock_file.wait(CHANGE, fcntl.F_RDLCK)
+        yield lock_file.held_slots()
 
 
 def own(directory: Path, owner: str) -> None:
@@ -154,12 +158,6 @@ def claim(directory: Path) -> str | None:
             for value in list(_process.values):
                 value.bind(_process.slot)
         return _process.slot.name
-
-
-def _counts(path: Path, held: frozenset[str]) -> bool:
-    if not METRIC_FILE.fullmatch(path.name):
-        return False
-    return not path.name.startswith("gauge_live") or path.stem.rpartition("_")[2] in held
 
 
 class _LockFile:

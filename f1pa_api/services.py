@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from exporter.metric_files import MetricFiles
 from f1pa_api import metrics
 from f1pa_api.database import Database
 from f1pa_api.drift_reports import DriftReports
@@ -28,6 +29,7 @@ class Services:
     sessions: SessionLaps
     drift_reports: DriftReports
     answers: KeptAnswers
+    metric_files: MetricFiles
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -57,6 +59,7 @@ def build(settings: Settings) -> Services:
         sessions=SessionLaps(database),
         drift_reports=DriftReports(settings.drift_reports_dir),
         answers=KeptAnswers(),
+        metric_files=MetricFiles(settings.metrics_dir),
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 
 from exporter.collection import Reading
-from exporter.metric_files import MetricFiles
+from exporter.metric_files import FAULTS, MetricFiles, Scrape
 
 
 class WorkersCollector:
@@ -25,10 +26,47 @@ class WorkersCollector:
         self._owned_elsewhere = owned_elsewhere
 
     def collect(self) -> Reading:
-        families = [
-            family for family in self._files.collect() if not self._owned_elsewhere(family.name)
-        ]
-        return Reading(families, "read")
+        scrape = self._files.read()
+        families = [family for family in scrape.families if not self._owned_elsewhere(family.name)]
+        return Reading([*families, *_about(scrape)], _state(scrape))
 
     def unknown(self, elapsed_seconds: float) -> Sequence[Metric]:  # noqa: ARG002 - the protocol's
         return []
+
+
+def _state(scrape: Scrape) -> str:
+    lost = sum(scrape.files[state] for state in FAULTS)
+    return f"read, but for {lost} files" if lost else "read"
+
+
+def _about(scrape: Scrape) -> list[Metric]:
+    """What the exporter says of the files themselves."""
+    files = GaugeMetricFamily(
+        "f1pa_exporter_metric_files",
+        "Metric files of the workers, by what became of them in this scrape.",
+        labels=["state"],
+    )
+    for state, count in scrape.files.items():
+        files.add_metric([state], count)
+    return [
+        files,
+        GaugeMetricFamily(
+            "f1pa_exporter_metric_dir_bytes",
+            "What the files in the folder of the metric files take of their file system.",
+            scrape.bytes_used,
+        ),
+        GaugeMetricFamily(
+            "f1pa_exporter_metric_dir_free_bytes",
+            "What the file system of the metric files has left for them.",
+            scrape.bytes_free,
+        ),
+        GaugeMetricFamily(
+            "f1pa_exporter_series", "Series that the metric files add up to.", scrape.series
+        ),
+        GaugeMetricFamily(
+            "f1pa_exporter_series_dropped",
+            "Records left out because another file has their family with another type or mode, "
+            "or because there are too many.",
+            scrape.dropped,
+        ),
+    ]

@@ -1,9 +1,8 @@
 """The metrics of all workers, added up."""
 
-from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from flask import Blueprint, Response, request
 
-from exporter.metric_files import MetricFiles
+from exporter.metric_files import render
 from f1pa_api import services
 from f1pa_api.operations import operation
 
@@ -13,6 +12,7 @@ blueprint = Blueprint("exposition", __name__)
 @blueprint.get("/metrics")
 @operation(str, media_type="text/plain", any_query=True)
 def exposition() -> Response:
-    """Prometheus's text format."""
-    files = MetricFiles(services.current().settings.metrics_dir)
-    return Response(generate_latest(files), content_type=CONTENT_TYPE_LATEST)
+    """Prometheus's text format, or OpenMetrics to who accepts it."""
+    families = services.current().metric_files.read().families
+    body, content_type = render(families, request.headers.get("Accept", ""))
+    return Response(body, content_type=content_type, headers={"Vary": "Accept"})

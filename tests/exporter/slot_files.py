@@ -10,7 +10,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def series(directory: Path) -> Series:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in MetricFiles(directory).collect()
+        for family in MetricFiles(directory).read().families
         for sample in family.samples
     }
 

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.collection import Collection
 from exporter.collectors.api import ApiCollector
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 from tests.exporter.standins import NOWHERE, black_hole, http_dependency
 

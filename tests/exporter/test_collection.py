@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from exporter.collection import Collection, Reading, scrape_budget_seconds
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 
 

@@ -13,7 +13,7 @@ import pytest
 from deploy.embedded import postgres
 from exporter.collection import Collection
 from exporter.collectors.database import DatabaseCollector
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 from tests.exporter.standins import black_hole
 from tests.fix_postgres import FAST, free_port

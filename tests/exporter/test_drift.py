@@ -9,7 +9,7 @@ import pytest
 from drift.summary import ColumnDrift, DriftSummary
 from exporter.collection import Collection
 from exporter.collectors.drift import LARGEST_SUMMARY_BYTES, DriftCollector
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 
 STATES = ("ok", "drift", "insufficient_data", "failed")

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import strictly_parsed
 
 FAMILIES = [

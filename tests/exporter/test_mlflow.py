@@ -17,7 +17,7 @@ import pytest
 from exporter import http_probe
 from exporter.collection import Collection
 from exporter.collectors.mlflow import MlflowCollector
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 from tests.exporter.standins import NOWHERE, black_hole, http_dependency
 from tests.fix_postgres import free_port

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.collection import Collection
 from exporter.collectors.workers import WorkersCollector
-from exporter.exposition import render
+from exporter.metric_files import render
 from tests.exporter.conftest import sample
 
 

@@ -6,7 +6,10 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from exporter.metric_files.families import MergedFamily
+
 TEXT = "text/plain; version=0.0.4"
+OPENMETRICS = "application/openmetrics-text"
 
 
 class _Families(Collector):
@@ -26,4 +29,13 @@ def render(families: Sequence[Metric], accept: str = TEXT) -> tuple[bytes, str]:
     except TypeError:
         # prometheus_client compares a version that isn't made of numbers with one that is.
         encoder, content_type = choose_encoder(TEXT)
-    return encoder(_Families(families)), content_type
+    written, others = [], []
+    for family in families:
+        if not isinstance(family, MergedFamily) or not family.is_plain:
+            others.append(family)
+        elif content_type.startswith(OPENMETRICS):
+            written.append(family.openmetrics())
+        else:
+            written.append(family.text())
+    # Theirs come last, as they write the end of the exposition.
+    return "".join(written).encode() + encoder(_Families(others)), content_type
