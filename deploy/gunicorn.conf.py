@@ -7,8 +7,9 @@ This runs in the master before it forks: nothing here may open a metric file or 
 from typing import Any
 
 from exporter import worker_slots
-from f1pa_api import credentials
+from f1pa_api import credentials, worker_restarts
 from f1pa_api.settings import SettingsError, load
+from f1pa_api.vitals import Vitals
 
 try:
     _settings = load()
@@ -65,5 +66,14 @@ def on_starting(server: Any) -> None:
         server.log.error("F1PA_METRICS_DIR can't be made ready: %s", error)
 
 
+def on_reload(server: Any) -> None:
+    worker_restarts.reloaded(server)
+
+
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
-    worker_slots.claim(_settings.metrics_dir)
+    slot = worker_slots.claim(_settings.metrics_dir)
+    worker.vitals = Vitals(slot, worker.cfg.threads, worker.replaced)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    worker_restarts.ended(server, worker)

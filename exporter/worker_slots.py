@@ -61,7 +61,7 @@ from prometheus_client.mmap_dict import mmap_key
 LOCK_FILE = "slots.lock"
 CHANGE, OWNER, FIRST_SLOT, AFTER_SLOTS = 0, 1, 16, 16 + 4096
 SLOT = re.compile(r"slot[0-9]+")
-METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_.+\.db")
+METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(.+)\.db")
 # How long somebody waits for the change lock.
 MOMENT_SECONDS = 0.5
 RETRY_SECONDS = 0.002
@@ -91,6 +91,14 @@ def held_slots(directory: Path) -> frozenset[str]:
         return frozenset()
     with lock_file:
         return lock_file.held_slots()
+
+
+def slots(directory: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Those whose workers live, and those with nothing but files. Raises OSError."""
+    found = [METRIC_FILE.fullmatch(path.name) for path in directory.iterdir()]
+    writers = {name[2] for name in found if name is not None}
+    live = held_slots(directory)
+    return live, frozenset(filter(SLOT.fullmatch, writers)) - live
 
 
 @contextmanager
@@ -158,6 +166,11 @@ def claim(directory: Path) -> str | None:
             for value in list(_process.values):
                 value.bind(_process.slot)
         return _process.slot.name
+
+
+def without_place() -> int:
+    """How many of this process's series found no space in its slot's files."""
+    return _process.without_place
 
 
 class _LockFile:
@@ -394,9 +407,9 @@ class _Value:
             file = slot.file(self._kind)
             self._place = file.place(self._key)
         except OSError as error:
-            if not _process.has_warned:
+            if not _process.without_place:
                 _log.error("Metrics have no place and stay in memory: %s", error)
-                _process.has_warned = True
+            _process.without_place += 1
             return
         self._data = file.data
         if self._kind.startswith("gauge") and self._number:
@@ -412,12 +425,13 @@ class _Process:
         self.locks: list[_LockFile] = []
         self.slot: _Slot | None = None
         self.values: WeakSet[_Value] = WeakSet()
-        self.has_warned = False
+        self.without_place = 0
 
     def leave_to_parent(self) -> None:
         """In a child that was just forked, while the lock is held."""
         for value in self.values:
             value.bind(None)
+        self.without_place = 0
         if self.slot is not None:
             self.slot.close()
             self.slot = None

@@ -18,8 +18,11 @@ from typing import Any
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from f1pa_api import worker_restarts
 from f1pa_api.framing import Framing, TooLargeError
 from f1pa_api.inputs import LARGEST_BODY_BYTES
+from f1pa_api.vitals import Vitals
+from f1pa_api.worker_restarts import FAILED, MAX_REQUESTS, STOPPED, LastWord
 
 READ_BYTES = 64 * 1024
 # In this time a request has to arrive whole, and a client to take the next part of its answer.
@@ -83,7 +86,8 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn has no types
 class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
     """A connection is either with a thread or in one of `keepalived_conns` (between two
     requests), `pending_conns` (while one arrives) and `lingering` (about to end). Those are
-    watched by the poller, each in the order of its deadlines."""
+    watched by the poller, each in the order of its deadlines. `vitals` is set after the fork, by
+    who wants it."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:  # noqa: ARG003 - the base's signature
@@ -91,12 +95,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
             raise SystemExit("TLS is for a proxy in front of the API: unset certfile and keyfile")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """In the master, right before the fork."""
         super().__init__(*args, **kwargs)
         self.keepalived_conns: dict[Connection, None] = {}
         self.pending_conns: dict[Connection, None] = {}
         self.lingering: dict[Connection, None] = {}
+        self.vitals: Vitals | None = None
+        self.replaced = worker_restarts.take()
+        self.last_word = LastWord()
 
     def run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self.last_word.say(self._why_it_ends())
+        self._finish()
+
+    def _serve(self) -> None:
         # An application that doesn't say so is answered in threads.
         self._waits_for_nothing = getattr(self.wsgi, "waits_for_nothing", lambda *_: False)
         self.poller.register(
@@ -110,10 +125,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_SECONDS
                 self.notify()
+                self._write_vitals()
                 self._end_overdue()
                 if not self.is_parent_alive():
                     break
-        self._finish()
+
+    def _why_it_ends(self) -> str:
+        if self.alive:
+            return FAILED
+        return MAX_REQUESTS if self.nr >= self.max_requests else STOPPED
+
+    def _write_vitals(self) -> None:
+        if self.vitals is not None:
+            watched = len(self.keepalived_conns) + len(self.pending_conns) + len(self.lingering)
+            self.vitals.write(self.nr_conns, self.nr_conns - watched, stopping=not self.alive)
 
     def accept(self, listener: socket.socket) -> bool:
         """Whether somebody was there."""
@@ -247,6 +272,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
     def _finish(self) -> None:
         """Answer what has come, for at most the graceful timeout. Each answer ends its
         connection now."""
+        self._write_vitals()
         self._leave_listeners()
         now = time.monotonic()
         for connection in self.keepalived_conns:

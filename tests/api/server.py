@@ -115,7 +115,7 @@ def api_server(folder: Path, **environment: str) -> Iterator[ApiServer]:
 def _serves(server: ApiServer) -> bool:
     """Whether each of the two workers has declared its series, which it does before it serves."""
     assert server.process.poll() is None, server.log.read_text()
-    if len(list(server.metrics_dir.glob("counter_*.db"))) < 2:
+    if len(list(server.metrics_dir.glob("histogram_*.db"))) < 2:
         return False
     try:
         return server.request("/health/live").status == 200
