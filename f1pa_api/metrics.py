@@ -1,4 +1,6 @@
-"""Every metric of what a worker answers; vitals.py has those of the worker. The objects write to the files of the worker's slot.
+"""Every metric of what a worker answers; `vitals` has those of the worker itself.
+
+The objects write to the files of the worker's slot.
 
 Children are made here and kept bound: `labels()` costs as much as the write, and a series
 that is only born by its first error has no rate.
