@@ -2,15 +2,14 @@
 
 import contextlib
 import http.client
-import itertools
 import random
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -21,8 +20,10 @@ from tests.api.conftest import eventually
 from tests.api.server import ApiServer, api_server
 from tests.conftest import CHECKOUT
 
-REQUESTS, CLIENTS, KILLS = 2_000, 4, 20
-ALIVE = {"method": "GET", "endpoint": "/health/live", "status": "200"}
+REQUESTS, KILLS, CLIENTS, WORKERS = 20_000, 200, 8, 3
+# The first is answered in a worker's event loop, the other in a thread.
+PATHS = ("/health/live", "/")
+SECONDS = "http_request_duration_seconds"
 
 
 @pytest.fixture
@@ -31,54 +32,102 @@ def api(tmp_path: Path) -> Iterator[ApiServer]:
         yield server
 
 
-@dataclass
-class Tally:
-    """Of requests, as their clients saw them."""
+class Client:
+    """Asks for one path again and again, on a connection that it keeps while it can. `answered`
+    and `cut` are how its requests ended."""
 
-    answered: int = 0
-    cut: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, api: ApiServer, path: str) -> None:
+        self.path, self.answered, self.cut = path, 0, 0
+        self._connection = api.connect()
 
-    def ask(self, api: ApiServer) -> None:
-        try:
-            answered = api.request("/health/live").status == 200
-        except (OSError, http.client.HTTPException):
-            answered = False
-        with self._lock:
-            self.answered += answered
-            self.cut += not answered
+    def ask_until(self, enough: threading.Event) -> None:
+        while not enough.is_set():
+            try:
+                self._connection.request("GET", self.path)
+                answer = self._connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                self.cut += 1
+                self._connection.close()
+            else:
+                assert answer.status == 200
+                self.answered += 1
+        self._connection.close()
 
 
 def counted(api: ApiServer) -> float:
-    return api.value("http_requests_total", **ALIVE)
+    return api.value("http_requests_total", method="GET", endpoint="/health/live", status="200")
+
+
+def http_counts(api: ApiServer) -> dict[tuple[str, str], float]:
+    """By series and end point, but for those of /metrics, which this asks."""
+    found: Counter[tuple[str, str]] = Counter()
+    for (name, labels), value in api.series().items():
+        endpoint = dict(labels).get("endpoint", "/metrics")
+        if name in {"http_requests_total", f"{SECONDS}_count"} and endpoint != "/metrics":
+            found[name, endpoint] += value
+    return found
+
+
+def killed(api: ApiServer) -> int:
+    """How many workers its master found killed."""
+    return api.log.read_text().count("was sent SIGKILL")
 
 
 def held(api: ApiServer) -> int:
     return len(worker_slots.held_slots(api.metrics_dir))
 
 
-def test_every_answer_is_counted_while_workers_are_killed(api: ApiServer) -> None:
-    before, tally, kills = counted(api), Tally(), 0
-    chance = random.Random(5)
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        for share in itertools.repeat(REQUESTS // KILLS, KILLS):
-            asked = [clients.submit(tally.ask, api) for _ in range(share)]
-            asked[chance.randrange(share)].result()
-            eventually(lambda: held(api) == 2)
-            # One that a reload has ended meanwhile is no kill.
-            with contextlib.suppress(psutil.NoSuchProcess):
-                chance.choice(api.workers()).kill()
-                kills += 1
-            if chance.random() < 0.3:
-                api.process.send_signal(signal.SIGHUP)
-            [one.result() for one in asked]
-    assert tally.answered + tally.cut == REQUESTS
-    assert tally.answered > REQUESTS / 2
-    assert kills > KILLS / 2
-    assert before + tally.answered <= counted(api) <= before + REQUESTS
-    eventually(lambda: held(api) == 2)
+@pytest.mark.slow
+def test_every_answer_is_counted_while_workers_are_killed(tmp_path: Path) -> None:
+    recycling = "--max-requests 150 --max-requests-jitter 300"
+    with api_server(tmp_path, F1PA_API_WORKERS=str(WORKERS), GUNICORN_CMD_ARGS=recycling) as api:
+        before = http_counts(api)
+        clients = [Client(api, path) for path in PATHS * (CLIENTS // len(PATHS))]
+        kill_while_asking(api, clients)
+        after = http_counts(api)
+        eventually(lambda: held(api) == WORKERS)
+        kills = killed(api)
+        recycled = api.log.read_text().count("Autorestarting worker")
+        files = len(list(api.metrics_dir.glob("counter_*.db")))
+    assert sum(client.answered for client in clients) >= REQUESTS
+    assert recycled > 20
+    # Nothing but a kill cuts requests, and each at most one of a client.
+    assert all(client.cut <= kills for client in clients)
+    for series, count in after.items():
+        asked = [client for client in clients if client.path == series[1]]
+        answered = sum(client.answered for client in asked)
+        cut = sum(client.cut for client in asked)
+        assert before[series] + answered <= count <= before[series] + answered + cut, series
     # A reload has old and new workers at once.
-    assert len(list(api.metrics_dir.glob("counter_*.db"))) <= 6
+    assert files <= 4 * WORKERS
+
+
+def kill_while_asking(api: ApiServer, clients: list[Client]) -> None:
+    """Each time as soon as there are workers enough and some more requests are answered. Whom it
+    hits may be starting, serving, or about to leave."""
+    chance, enough = random.Random(5), threading.Event()
+
+    def answered() -> int:
+        return sum(client.answered for client in clients)
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        asking = [threads.submit(client.ask_until, enough) for client in clients]
+        try:
+            while (kills := killed(api)) < KILLS:
+                eventually(lambda kills=kills: answered() >= (kills + 1) * REQUESTS / KILLS)
+                eventually(lambda: held(api) >= WORKERS)
+                if chance.random() < 0.1:
+                    api.process.send_signal(signal.SIGHUP)
+                # One may have left by itself meanwhile.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker = chance.choice(api.workers())
+                    worker.kill()
+                    worker.wait(timeout=10)
+        finally:
+            enough.set()
+        for one in asking:
+            one.result()
 
 
 def test_counts_are_exact_over_reloads_and_changes_of_number(api: ApiServer) -> None:
