@@ -46,7 +46,7 @@ def markdown(results: Results) -> str:
         for aim in targets(results)
     ]
     if aims:
-        sections.append(_table(("target", "bound", "measured", "met"), aims))
+        sections.append(table(("target", "bound", "measured", "met"), aims))
     if results.turns:
         sections += [_throughput(results.turns), _processes(results.turns)]
     if results.batches:
@@ -55,7 +55,7 @@ def markdown(results: Results) -> str:
         sections.append(_restarts(results.restarts))
     if results.layers:
         layers = [(layer.what, f"{layer.microseconds:.0f}") for layer in results.layers]
-        sections.append(_table(("a request inside the application, without server", "µs"), layers))
+        sections.append(table(("a request inside the application, without server", "µs"), layers))
     return "\n\n".join(sections)
 
 
@@ -93,7 +93,7 @@ def _throughput(turns: Sequence[Turn]) -> str:
         *("requests/s, 1 connection", "p50 ms", "p99 ms"),
         f"F1PA's cold requests/s to these ({MANY})",
     ]
-    return _table(headings, rows)
+    return table(headings, rows)
 
 
 def _outcomes(outcomes: Sequence[wrk.Outcome]) -> Row:
@@ -122,7 +122,7 @@ def _processes(turns: Sequence[Turn]) -> str:
         "all processes, MiB (PSS)",
         "start to first answer, s",
     )
-    return _table(headings, rows)
+    return table(headings, rows)
 
 
 def _batches(batches: Sequence[Batch]) -> str:
@@ -135,7 +135,7 @@ def _batches(batches: Sequence[Batch]) -> str:
         pairs = zip(batches, speeds, strict=True)
         share = statistics.median(batch.answered / speed for batch, speed in pairs)
         rows.append((what, f"{statistics.median(speeds):,.0f}", f"{share:.2f}"))
-    return _table((f"batches of {LAPS:,} cold laps", "rows/s", "the worker's, to these"), rows)
+    return table((f"batches of {LAPS:,} cold laps", "rows/s", "the worker's, to these"), rows)
 
 
 def _restarts(restarts: Sequence[Restart]) -> str:
@@ -147,11 +147,11 @@ def _restarts(restarts: Sequence[Restart]) -> str:
         f"{max(seconds):.2f}",
         f"{resident:.0f}",
     )
-    return _table(
+    return table(
         ("workers killed", "ready after s, median", "longest", "resident MiB when ready"), [row]
     )
 
 
-def _table(headings: Row, rows: Sequence[Row]) -> str:
+def table(headings: Row, rows: Sequence[Row]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
