@@ -1,1 +1,1 @@
-"""What a scrape costs beside the stock reader and its users', before and after workers were recycled."""
+"""What a scrape costs, before and after workers were recycled, beside other readers."""

@@ -54,7 +54,12 @@ def flask_exporter(directory: str) -> Callable[[], bytes]:
     )
 
     metrics = GunicornInternalPrometheusMetrics.for_app_factory(export_defaults=False)
-    return lambda: metrics.generate_metrics()[0].encode()
+
+    def scrape() -> bytes:
+        text: str = metrics.generate_metrics()[0]
+        return text.encode()
+
+    return scrape
 
 
 def gunicorn_exporter(directory: str) -> Callable[[], bytes]:

@@ -1,10 +1,19 @@
 """The metrics of one worker: 20 families with 3,200 numbers in its files."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 PREFIX = "worker_"
 COUNTERS, HISTOGRAMS, PLACES = 10, 6, 30
-MODES, GAUGE_PLACES = ("livesum", "livemax", "livemin", "livemostrecent"), 5
+MODES: Sequence[Literal["livesum", "livemax", "livemin", "livemostrecent"]] = (
+    "livesum",
+    "livemax",
+    "livemin",
+    "livemostrecent",
+)
+GAUGE_PLACES = 5
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 SERIES = COUNTERS * PLACES + HISTOGRAMS * PLACES * (len(BUCKETS) + 2) + len(MODES) * GAUGE_PLACES
 # Their sums are exact in any order, so that all readers must show the same.
