@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -25,18 +24,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import orjson
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.generated_laps import generate, key_of
+from benchmarks.terminal import console, end_on_sigterm
 from deploy.embedded import postgres
 from f1pa_api import lap_cursor
 from f1pa_api.lap_cursor import LapKey
@@ -70,8 +68,6 @@ function request()
 end
 """
 
-console = Console()
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -88,7 +84,7 @@ class Plan:
 @click.option("--seconds", type=click.IntRange(1), default=1, show_default=True, help="A turn's.")
 @click.option("--connections", type=click.IntRange(1), default=8, show_default=True)
 def main(laps: Sequence[int], rounds: int, seconds: int, connections: int) -> None:
-    signal.signal(signal.SIGTERM, _end)
+    end_on_sigterm()
     if shutil.which("wrk") is None:
         raise click.ClickException("wrk is not installed (Debian: apt-get install wrk)")
     plan = Plan(rounds, seconds, connections)
@@ -280,10 +276,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(143)
 
 
 if __name__ == "__main__":

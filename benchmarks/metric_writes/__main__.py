@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from benchmarks.serving import environments, machine
 from benchmarks.serving.report import table
+from benchmarks.terminal import console, listed, show
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLOTS, STOCK, SINGLE = "slots", "stock", "single"
@@ -37,7 +37,6 @@ Nanoseconds = Mapping[str, float]
 @click.command(help=__doc__)
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 def main(rounds: int) -> None:
-    console = Console()
     described = machine.description()
     with console.status("") as status:
         turns: list[Mapping[str, Nanoseconds]] = []
@@ -48,10 +47,12 @@ def main(rounds: int) -> None:
                 turn[mode] = _turn(mode)
             turns.append(turn)
     versions = environments.versions(Path(sys.executable), ["f1pa", "prometheus-client"])
-    described = f"{described}. {', '.join(' '.join(pair) for pair in versions.items())}."
-    for part in (described, f"{rounds} rounds.", _targets(turns), _table(turns)):
-        console.print(part, soft_wrap=True, markup=False, highlight=False)
-        console.print()
+    show(
+        f"{described}. {listed(versions)}.",
+        f"Medians over {rounds} rounds.",
+        _targets(turns),
+        _table(turns),
+    )
 
 
 def _targets(turns: list[Mapping[str, Nanoseconds]]) -> str:
@@ -84,17 +85,22 @@ def _ratio(turns: list[Mapping[str, Nanoseconds]], write: str, mode: str) -> flo
 
 def _turn(mode: str) -> Nanoseconds:
     with tempfile.TemporaryDirectory(prefix="f1pa-writes-") as directory:
-        # The library reads it when it is imported.
-        modes = {"PROMETHEUS_MULTIPROC_DIR": directory} if mode == STOCK else {}
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.metric_writes.writer", mode, directory],
-            cwd=CHECKOUT,
-            env={**os.environ, **modes},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
+        return measured(mode, Path(directory))
+
+
+def measured(mode: str, directory: Path) -> Nanoseconds:
+    """In a process that has its files, if any, in `directory`."""
+    # The library reads it when it is imported.
+    modes = {"PROMETHEUS_MULTIPROC_DIR": str(directory)} if mode == STOCK else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.metric_writes.writer", mode, str(directory)],
+        cwd=CHECKOUT,
+        env={**os.environ, **modes},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     found: Nanoseconds = json.loads(done.stdout)
     return found
 

@@ -3,16 +3,10 @@
 Everything listens on 127.0.0.1 and ends with the benchmark.
 """
 
-import os
-import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
-from rich.console import Console
 
 from benchmarks.serving import (
     api,
@@ -20,6 +14,7 @@ from benchmarks.serving import (
     batches,
     bento,
     database,
+    environments,
     forest,
     layers,
     machine,
@@ -36,14 +31,12 @@ from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.questions import CHECKOUT, Questions
 from benchmarks.serving.results import Results
 from benchmarks.serving.rounds import Plan
+from benchmarks.terminal import console, end_on_sigterm, show
 from deploy.embedded.postgres import PostgresError
 
-STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
 NAMES = ("flask", "flask-loop", "f1pa", "mlflow", "bentoml", "mlserver", "mlserver-1", "forest")
 PARTS = ("laps", "batches", "starts", "layers")
 REPORT = CHECKOUT / "docs" / "benchmarks.md"
-
-console = Console()
 
 
 @click.command(help=__doc__)
@@ -65,15 +58,15 @@ def main(
     workers: int,
     output: Path | None,
 ) -> None:
-    signal.signal(signal.SIGTERM, _end)
+    end_on_sigterm()
     names = [name for name in NAMES if name in (only or NAMES)]
-    folder = CHECKOUT / STATE / "benchmarks"
+    folder = environments.FOLDER
     plan = Plan(count, seconds, workers, folder / "run")
     if output is None and not (only or part):
         output = REPORT
     try:
         results = _measure(names, part or PARTS, plan, folder)
-        console.print(report.markdown(results), soft_wrap=True, markup=False, highlight=False)
+        show(report.markdown(results))
         if output is not None:
             report.write(results, output)
     except (BenchmarkError, PostgresError) as error:
@@ -120,11 +113,6 @@ def _builders(
         "mlserver-1": lambda: ml_server.contender(questions, folder, one_thread=True),
         "forest": lambda: forest.contender(folder),
     }
-
-
-def _end(_: int, __: FrameType | None) -> NoReturn:
-    """As on Ctrl-C, so that the servers end too."""
-    sys.exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

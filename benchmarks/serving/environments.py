@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from benchmarks.serving.errors import BenchmarkError
 
+STATE = Path(os.environ.get("F1PA_STATE_DIR") or ".f1pa")
+FOLDER = Path(__file__).resolve().parents[2] / STATE / "benchmarks"
 PEERS = Path(__file__).with_name("peers")
 INSTALL_SECONDS = 1_800
 VERSIONS = "import json, sys; from importlib.metadata import version as v; \
