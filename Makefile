@@ -62,6 +62,8 @@ lint: $(INSTALLED) ## Check style, types and import directions
 
 bench: $(INSTALLED) ## Measure speed, also of other servers (QUICK=1: of ours alone)
 	@"$(BIN)/python" -m benchmarks.score_row
+	@"$(BIN)/python" -m benchmarks.metric_writes
+	@$(if $(QUICK),,"$(BIN)/python" -m benchmarks.metric_scrapes)
 	@"$(BIN)/python" -m benchmarks.serving $(if $(QUICK),--only flask --only flask-loop --only f1pa --rounds 3 --seconds 1)
 
 check: lint test ## Everything that must hold before a commit

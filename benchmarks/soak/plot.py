@@ -12,7 +12,7 @@ from benchmarks.soak.service import Sample
 
 INK, FAINT, GRID = "#26323c", "#7d8790", "#e6e9ec"
 LINE, DOT = "#1f6fb4", "#b3d3ef"
-INCHES = (7.6, 6.4)
+INCHES = (7.6, 5.6)
 # Of a running median, to both sides.
 NEIGHBOURS = 10
 
