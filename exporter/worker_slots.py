@@ -71,10 +71,10 @@ FIRST_FILE_BYTES = 64 * 1024
 _FLOCK = struct.Struct("hhqqi0q")
 # Of a metric file. It begins with the bytes in use and 4 more; then come the records: the key's
 # length, the key, blanks up to a multiple of 8, value and timestamp.
-_LENGTH = struct.Struct("i")
-_NUMBERS = struct.Struct("dd")
-_pack = _NUMBERS.pack
-_HEAD_BYTES = 8
+LENGTH = struct.Struct("i")
+NUMBERS = struct.Struct("dd")
+_pack = NUMBERS.pack
+HEAD_BYTES = 8
 
 _log = logging.getLogger(__name__)
 
@@ -248,8 +248,8 @@ class _MetricFile:
         try:
             os.posix_fallocate(self._descriptor, 0, self._capacity)
             self.data = mmap.mmap(self._descriptor, self._capacity)
-            self._used = _LENGTH.unpack_from(self.data)[0] or _HEAD_BYTES
-            if not _HEAD_BYTES <= self._used <= max(found_bytes, _HEAD_BYTES):
+            self._used = LENGTH.unpack_from(self.data)[0] or HEAD_BYTES
+            if not HEAD_BYTES <= self._used <= max(found_bytes, HEAD_BYTES):
                 raise ValueError("it is cut")
             self._places = dict(self._records())
         except BaseException:
@@ -267,19 +267,19 @@ class _MetricFile:
         if key not in self._places:
             self._places[key] = self._add(key.encode())
         start = self._places[key]
-        return slice(start, start + _NUMBERS.size)
+        return slice(start, start + NUMBERS.size)
 
     def _add(self, key: bytes) -> int:
-        key_bytes = _padded(len(key))
-        record = _LENGTH.pack(len(key)) + key.ljust(key_bytes) + _pack(0.0, 0.0)
+        key_bytes = padded(len(key))
+        record = LENGTH.pack(len(key)) + key.ljust(key_bytes) + _pack(0.0, 0.0)
         end = self._used + len(record)
         while end > self._capacity:
             self._grow()
         self.data[self._used : end] = record
         # Only now, as readers and the slot's next worker go by it.
-        self.data[: _LENGTH.size] = _LENGTH.pack(end)
+        self.data[: LENGTH.size] = LENGTH.pack(end)
         self._used = end
-        return end - _NUMBERS.size
+        return end - NUMBERS.size
 
     def _grow(self) -> None:
         try:
@@ -291,19 +291,20 @@ class _MetricFile:
         self._capacity *= 2
 
     def _records(self) -> Iterator[tuple[str, int]]:
-        start = _HEAD_BYTES
+        start = HEAD_BYTES
         while start < self._used:
-            (length,) = _LENGTH.unpack_from(self.data, start)
-            start += _LENGTH.size
-            place = start + _padded(length)
-            if length < 0 or place + _NUMBERS.size > self._used:
+            (length,) = LENGTH.unpack_from(self.data, start)
+            start += LENGTH.size
+            place = start + padded(length)
+            if length < 0 or place + NUMBERS.size > self._used:
                 raise ValueError("a record is cut")
             yield self.data[start : start + length].decode(), place
-            start = place + _NUMBERS.size
+            start = place + NUMBERS.size
 
 
-def _padded(length: int) -> int:
-    return length + 8 - (length + _LENGTH.size) % 8
+def padded(length: int) -> int:
+    """The bytes that a key of so many takes."""
+    return length + 8 - (length + LENGTH.size) % 8
 
 
 class _Slot:
@@ -400,7 +401,7 @@ class _Value:
     def bind(self, slot: _Slot | None) -> None:
         """Write to the slot's file from now on, or to none."""
         self._data: bytearray | mmap.mmap = _NOWHERE
-        self._place = slice(0, _NUMBERS.size)
+        self._place = slice(0, NUMBERS.size)
         if slot is None:
             return
         try:
@@ -415,7 +416,7 @@ class _Value:
         if self._kind.startswith("gauge") and self._number:
             self._data[self._place] = _pack(self._number, time.time())
         else:
-            self._number = _NUMBERS.unpack(self._data[self._place])[0]
+            self._number = NUMBERS.unpack(self._data[self._place])[0]
 
 
 class _Process:
@@ -444,7 +445,7 @@ class _Process:
 # Reentrant, as a signal's handler or the garbage collector may interrupt a write with another.
 _lock = RLock()
 _process = _Process()
-_NOWHERE = bytearray(_NUMBERS.size)
+_NOWHERE = bytearray(NUMBERS.size)
 
 # Held over a fork, so that the child finds everything whole.
 os.register_at_fork(

@@ -22,7 +22,7 @@ class Counts:
     """Each scrape is `begin`, `take` for each file, and `end`."""
 
     def __init__(self) -> None:
-        self._generation: object = None
+        self._generation: tuple[int, ...] | None = None
         self._catalogue = Catalogue()
         self._sources: dict[str, Source] = {}
         self._departed: dict[int, float] = {}
@@ -35,11 +35,15 @@ class Counts:
     def dropped(self) -> int:
         return sum(source.ids.count(DROPPED) for source in self._sources.values())
 
-    def begin(self, generation: object) -> None:
-        """`generation` is known to have ended when this differs from the last scrape's."""
-        if self._generation != generation:
+    def begin(self, generation: tuple[int, ...] | None) -> None:
+        """The generation is known to have ended when this differs from what it was last.
+
+        None says nothing: whether one has ended shows in the files themselves, at the `end`.
+        """
+        if generation is not None:
+            if self._generation not in {None, generation}:
+                self._start_generation()
             self._generation = generation
-            self._start_generation()
         self._taken, self._replaced = [], set()
         self._before = {
             file: source.inode for file, source in self._sources.items() if source.has_counted

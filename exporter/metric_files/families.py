@@ -15,6 +15,7 @@ Labels = tuple[tuple[str, str], ...]
 # Units that a name may end with and that OpenMetrics wants to be told. Metric files hold none.
 UNITS = ("seconds", "bytes")
 _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*").fullmatch
+_PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch
 _REMEMBERED_ROWS = 8192
 
 
@@ -85,7 +86,7 @@ class MergedFamily(Metric):
 
 @lru_cache(_REMEMBERED_ROWS)
 def row_of(sample: str, labels: Labels) -> Row:
-    is_plain = all(map(_PLAIN, (sample, *(name for name, _ in labels))))
+    is_plain = bool(_PLAIN(sample)) and all(_PLAIN_LABEL(name) for name, _ in labels)
     written = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
     return Row(sample, labels, f"{sample}{{{written}}} " if labels else f"{sample} ", is_plain)
 

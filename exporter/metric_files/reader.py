@@ -121,15 +121,14 @@ class MetricFiles:
             dropped=self._counts.dropped + gauges.dropped,
         )
 
-    def _generation(self) -> object:
+    def _generation(self) -> tuple[int, ...] | None:
         """Changes when the directory is another, or its owner has emptied it to begin anew, which
-        is the one moment at which the lock file is written."""
-        directory = self._directory.stat()
+        is the one moment at which the lock file is written. None without a lock file."""
         try:
             lock_file = (self._directory / worker_slots.LOCK_FILE).stat()
         except FileNotFoundError:
-            return directory.st_dev, directory.st_ino
-        return directory.st_dev, directory.st_ino, lock_file.st_ino, lock_file.st_mtime_ns
+            return None
+        return lock_file.st_dev, lock_file.st_ino, lock_file.st_mtime_ns
 
     def _list(self) -> tuple[list[_Entry], int]:
         """The metric files in the order of their names, and what all files take."""
@@ -137,9 +136,9 @@ class MetricFiles:
         with os.scandir(self._directory) as listing:
             for found in listing:
                 try:
-                    status = found.stat()
-                except OSError:
-                    continue  # gone, or a link to what is
+                    status = found.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
                 bytes_used += status.st_blocks * BLOCK_BYTES
                 if found.name.endswith(SUFFIX):
                     entries.append(

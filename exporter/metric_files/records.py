@@ -1,9 +1,8 @@
 """One metric file: its name, its records, and whether they can be believed.
 
-A file is a 4-byte count of the bytes in use, 4 unused bytes, and then records: the length of the
-key (4 bytes), the key (JSON: family, sample, labels, help), spaces up to a multiple of 8, the
-value and a timestamp as doubles. Writers map the file and only ever append records and overwrite
-values; they count a record in after it is written, so what is in use is whole at any moment.
+The format is prometheus-client's, as `worker_slots` writes it; a key is the JSON of family, sample,
+labels and help text. Writers map the file and only ever append records and overwrite values; they
+count a record in after it is written, so what is in use is whole at any moment.
 
 Files are read, never mapped: a mapping of a file that is truncated meanwhile is a bus error.
 """
@@ -22,8 +21,8 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
-FIRST_RECORD = 8
-VALUE_AND_TIMESTAMP_BYTES = 16
+from exporter.worker_slots import HEAD_BYTES, LENGTH, NUMBERS, padded
+
 # A worker's file with 3,200 series takes 1 MiB. One that says it needs more than this is not read.
 LARGEST_FILE_BYTES = 64 * 2**20
 # Keys are decoded once; this many are remembered, at some 500 bytes each.
@@ -34,7 +33,6 @@ _NAME = re.compile(
     r"|gauge_(?P<mode>(?:live)?(?:all|min|max|sum|mostrecent)))_(?P<writer>.+)\.db",
     re.DOTALL,
 )
-_integer = struct.Struct("=i").unpack_from
 
 
 class FileState(StrEnum):
@@ -92,10 +90,10 @@ class Layout:
     def __init__(self, heads: tuple[bytes, ...]) -> None:
         self.heads = heads
         self.keys = tuple(map(decoded, heads))
-        self.used_bytes = FIRST_RECORD + sum(map(_record_bytes, heads))
+        self.used_bytes = HEAD_BYTES + sum(map(_record_bytes, heads))
         # Takes a whole file apart in one call, which is what makes a scrape cheap.
         parts = "".join([f"{len(head)}s2d" for head in heads])
-        self._fields = struct.Struct(f"={FIRST_RECORD}x{parts}")
+        self._fields = struct.Struct(f"={HEAD_BYTES}x{parts}")
 
     def records(self, content: "Content") -> "Records | None":
         """None if the keys in the file are not exactly those of this layout."""
@@ -169,9 +167,9 @@ def check_counts(records: Records) -> None:
 @lru_cache(DECODED_KEYS)
 def decoded(head: bytes) -> Key:
     """The key in a record's first bytes. Raises UnusableFileError."""
-    [length] = _integer(head)
+    [length] = LENGTH.unpack_from(head)
     try:
-        family, sample, labels, documentation = json.loads(head[4 : 4 + length])
+        family, sample, labels, documentation = json.loads(head[LENGTH.size : LENGTH.size + length])
         named = tuple(sorted((_text(name), _text(value)) for name, value in labels.items()))
         if sample.endswith("_bucket"):
             named = tuple((name, _bound(value) if name == "le" else value) for name, value in named)
@@ -197,21 +195,23 @@ def _bound(text: str) -> str:
 
 
 def _content(path: Path) -> Content:
-    # Not blocking: a named pipe called counter_1.db has no writer that would let it open.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    # Not blocking: a named pipe called counter_1.db has no writer that would let it open. And no
+    # links, which lead out of the directory or in circles, and which no writer makes.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    descriptor = os.open(path, flags)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnusableFileError(FileState.FOREIGN, "it is not an ordinary file")
-        start = os.pread(descriptor, FIRST_RECORD, 0)
+        start = os.pread(descriptor, HEAD_BYTES, 0)
         if not start:
             raise UnusableFileError(FileState.EMPTY, "it has no bytes")
-        if len(start) < FIRST_RECORD:
+        if len(start) < HEAD_BYTES:
             raise UnusableFileError(FileState.CORRUPT, "it ends in its first bytes")
-        [used] = _integer(start)
-        if used in {0, FIRST_RECORD}:
+        [used] = LENGTH.unpack_from(start)
+        if used in {0, HEAD_BYTES}:
             raise UnusableFileError(FileState.EMPTY, "it has no records")
-        if not FIRST_RECORD < used <= status.st_size or used % 8:
+        if not HEAD_BYTES < used <= status.st_size or used % 8:
             raise UnusableFileError(
                 FileState.CORRUPT, f"it says {used} of its {status.st_size} bytes are used"
             )
@@ -228,16 +228,16 @@ def _content(path: Path) -> Content:
 def _heads(used: bytes) -> tuple[bytes, ...]:
     """Each record's bytes before its value. Raises UnusableFileError."""
     heads = []
-    position, end = FIRST_RECORD, len(used)
+    position, end = HEAD_BYTES, len(used)
     while position < end:
-        [length] = _integer(used, position)
-        value = position + 4 + length + 8 - (length + 4) % 8
-        if length <= 0 or value + VALUE_AND_TIMESTAMP_BYTES > end:
+        [length] = LENGTH.unpack_from(used, position)
+        value = position + LENGTH.size + padded(length)
+        if length <= 0 or value + NUMBERS.size > end:
             raise UnusableFileError(FileState.CORRUPT, f"the record at {position} has no end")
         heads.append(used[position:value])
-        position = value + VALUE_AND_TIMESTAMP_BYTES
+        position = value + NUMBERS.size
     return tuple(heads)
 
 
 def _record_bytes(head: bytes) -> int:
-    return len(head) + VALUE_AND_TIMESTAMP_BYTES
+    return len(head) + NUMBERS.size

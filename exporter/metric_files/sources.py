@@ -21,10 +21,14 @@ class Change(Enum):
 
 
 class Source:
-    """The file of one name. `ids` says for each of its records which sum it belongs to."""
+    """The file of one name. `ids` says for each of its records which sum it belongs to.
+
+    Two records may belong to one: after a help text was changed, a slot's file has both keys.
+    """
 
     def __init__(self) -> None:
         self.ids: tuple[int, ...] = ()
+        self._ids_repeat = False
         self._records: Records | None = None
         self._kept: dict[int, float] = {}
 
@@ -46,14 +50,16 @@ class Source:
         if change is not Change.SHORTENED:
             if change is Change.REPLACED:
                 self._kept = dict(self.contribution())
-            self._records, self.ids = records, ids
+            if ids is not self.ids:
+                self.ids, self._ids_repeat = ids, len(set(ids)) < len(ids)
+            self._records = records
         return change
 
     def contribution(self) -> Iterable[tuple[int, float]]:
-        """By id. Ids may repeat only if a file's keys do."""
+        """What is to be added to each sum; no id comes twice."""
         values = () if self._records is None else self._records.values
         present = zip(self.ids, values, strict=True)
-        if not self._kept:
+        if not self._kept and not self._ids_repeat:
             return present
         # Added here and not one after the other to the sum, so that a file's end, which moves
         # its values into what is kept, changes no order of additions.
