@@ -62,6 +62,7 @@ LOCK_FILE = "slots.lock"
 CHANGE, OWNER, FIRST_SLOT, AFTER_SLOTS = 0, 1, 16, 16 + 4096
 SLOT = re.compile(r"slot[0-9]+")
 METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(.+)\.db")
+DAMAGED = ".damaged"
 # How long somebody waits for the change lock.
 MOMENT_SECONDS = 0.5
 RETRY_SECONDS = 0.002
@@ -133,7 +134,11 @@ def own(directory: Path, owner: str) -> None:
             if recorded != owner:
                 raise DirectoryInUseError(f"{directory} is in use by {recorded}")
         else:
-            _remove(path for path in directory.iterdir() if METRIC_FILE.fullmatch(path.name))
+            _remove(
+                path
+                for path in directory.iterdir()
+                if METRIC_FILE.fullmatch(path.name.removesuffix(DAMAGED))
+            )
             lock_file.write(owner)
         lock_file.take(OWNER, fcntl.F_RDLCK)
         lock_file.release(CHANGE)
@@ -320,7 +325,8 @@ class _Slot:
                 self._files[kind] = _MetricFile(path)
             except ValueError as damage:
                 _log.error("%s is damaged, what it counted is lost: %s", path, damage)
-                path.unlink()
+                # Kept, so that the new file has another number, by which a reader knows it.
+                path.replace(path.with_name(path.name + DAMAGED))
                 self._files[kind] = _MetricFile(path)
         return self._files[kind]
 

@@ -39,7 +39,7 @@ class WorkersCollector:
 
 def _state(scrape: Scrape) -> str:
     lost = sum(scrape.files[state] for state in FAULTS)
-    return f"read, but for {lost} files" if lost else "read"
+    return f"read, but for {lost} file{'s' * (lost > 1)}" if lost else "read"
 
 
 def _about_slots(live: Collection[str], dead: Collection[str]) -> Metric:

@@ -107,7 +107,7 @@ class MetricFiles:
                 state = FileState.OK
             files[state] += 1
             if state in FAULTS and entry.file not in self._faults:
-                logger.warning("metric file %s: %s: %s", entry.file, state, faults[entry.file])
+                logger.warning("metric file %r: %s: %s", entry.file, state, faults[entry.file])
         self._counts.end({entry.file: entry.inode for entry in entries})
         self._forget_all_but(entries)
         self._faults = faults

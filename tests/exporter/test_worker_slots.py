@@ -221,7 +221,8 @@ def test_the_start_of_a_service_removes_all_metric_files_and_nothing_else(
 ) -> None:
     """Also those of a release that named its files by pids."""
     kept = ["laps.db", "notes.txt", "slots.lock"]
-    for name in ("counter_4711.db", "gauge_livesum_4711.db", "histogram_slot7.db", *kept):
+    removed = ["counter_4711.db", "gauge_livesum_4711.db", "histogram_slot7.db"]
+    for name in (*removed, "counter_slot0.db.damaged", *kept):
         (tmp_path / name).touch()
     assert start(*OWNER, str(tmp_path), "one").first_line == "owned"
     assert sorted(path.name for path in tmp_path.iterdir()) == kept

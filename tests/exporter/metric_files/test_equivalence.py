@@ -73,9 +73,7 @@ def declarations(draw: st.DrawFn) -> list[Declaration]:
 
 
 def writes(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[list[Write]]:
-    write = st.builds(
-        Write, st.integers(0, 3), st.integers(0, 5), st.tuples(TEXTS, TEXTS), numbers
-    )
+    write = st.builds(Write, st.integers(0, 3), st.integers(0, 5), st.tuples(TEXTS, TEXTS), numbers)
     return st.lists(write, max_size=30)
 
 

@@ -220,7 +220,7 @@ def before(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Before:
 
         def acting(file: Path | int, *arguments: int) -> object:
             try:
-                found = os.stat(file).st_ino
+                found = os.stat(file).st_ino  # noqa: PTH116 - a descriptor has no path
             except OSError:
                 found = 0
             if found == watched:

@@ -16,6 +16,7 @@ from tests.exporter.metric_files.stock import Series
 STEPS = 30_000
 SLOTS = 5
 ANCHOR = "histogram_anchor.db"
+FIRST_RECORD = 8
 HUGE_LENGTH = (2**31 - 1).to_bytes(4, "little")
 
 
@@ -32,7 +33,8 @@ class File:
         self.numbers: dict[Series, float] = {}
         self.jobs = self.seen = 0
         self.is_readable = True
-        self.head = b""
+        self.damaged_at: int | None = None
+        self.whole = b""
         self.writer: MmapedDict | None = None
         self.open()
 
@@ -54,15 +56,18 @@ class World:
     """Workers that live and die, and one reader that looks now and then."""
 
     def __init__(self, directory: Path, seed: int) -> None:
-        self.directory = directory
+        self.directory = directory / "metrics"
+        self.trash = directory / "trash"
+        for folder in (self.directory, self.trash):
+            folder.mkdir()
         self.random = random.Random(seed)
         self.files: dict[str, File] = {}
         # Jobs of files that are no more, as the reader last saw them.
         self.departed_jobs = 0
-        self.layout = self.processes = self.scrapes = self.falls = 0
+        self.layout = self.processes = self.scrapes = self.falls = self.deleted = 0
         self.begins_anew = False
         self.last: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-        self.reader = MetricFiles(directory)
+        self.reader = MetricFiles(self.directory)
         self.begin_anew()
         self.falls = 0
 
@@ -108,23 +113,29 @@ class World:
             file.layout = self.layout
 
     def damage(self) -> None:
-        if file := self.any(lambda file: file.is_readable):
+        # The first record of a file without any would make good what was damaged there.
+        if file := self.any(lambda file: file.is_readable and bool(file.numbers)):
             file.is_readable = False
-            file.head = file.path.read_bytes()[:200]
-            if file.writer is None and self.random.random() < 0.5:
+            # A live one is mapped, and would end its writer if it were cut; the length of what is
+            # used it would mend by itself.
+            places = [FIRST_RECORD] if file.writer is not None else [FIRST_RECORD, 0, None]
+            file.damaged_at = self.random.choice(places)
+            if file.damaged_at is None:
                 os.truncate(file.path, self.random.randrange(1, 200))
-                file.head = b""
                 return
-            # A live one is mapped, and would end its writer if it were cut.
             with file.path.open("r+b") as opened:
-                opened.seek(self.random.choice([0, 8]))
+                opened.seek(file.damaged_at)
+                file.whole = opened.read(len(HUGE_LENGTH))
+                opened.seek(file.damaged_at)
                 opened.write(HUGE_LENGTH)
 
     def repair(self) -> None:
-        if file := self.any(lambda file: not file.is_readable and bool(file.head)):
+        file = self.any(lambda file: not file.is_readable and file.damaged_at is not None)
+        if file is not None and file.damaged_at is not None:
             file.is_readable = True
             with file.path.open("r+b") as opened:
-                opened.write(file.head[:12])
+                opened.seek(file.damaged_at)
+                opened.write(file.whole)
             # Other times than any that the reader has seen.
             os.utime(file.path, ns=(self.scrapes, self.scrapes))
 
@@ -172,7 +183,10 @@ class World:
         file = self.files.pop(name, None)
         if file is not None:
             file.close()
-            file.path.unlink()
+            # Not unlinked: the next file of this name might get its number, and could then not be
+            # told from it by anything if it counts as much.
+            file.path.rename(self.trash / str(self.deleted))
+            self.deleted += 1
             self.departed_jobs += file.seen
 
     def count_in(self, file: File) -> None:
