@@ -36,6 +36,9 @@ TICK_SECONDS = 1.0
 # Of requests that have not arrived whole, in one worker.
 MOST_GATHERED_BYTES = 64 * 1024 * 1024
 
+# Of descriptors or memory; the rest of what can go wrong with a listener is a fault.
+SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SEND_TIMEOUT = struct.pack("ll", PATIENCE_SECONDS, 0)
 
@@ -100,6 +103,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
         self.keepalived_conns: dict[Connection, None] = {}
         self.pending_conns: dict[Connection, None] = {}
         self.lingering: dict[Connection, None] = {}
+        self._is_short = False
         self.vitals: Vitals | None = None
         self.replaced = worker_restarts.take()
         self.last_word = LastWord()
@@ -121,9 +125,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
         next_tick = 0.0
         while self.alive:
             self.wait_for_and_dispatch_events(TICK_SECONDS)
-            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            has_room = self.nr_conns < self.worker_connections
+            self.set_accept_enabled(has_room and not self._is_short)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_SECONDS
+                self._is_short = False
                 self.notify()
                 self._write_vitals()
                 self._end_overdue()
@@ -148,6 +154,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types
             return False
         except ConnectionAbortedError:
             return True
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            # Whoever waits is looked at again after a tick, when connections may have ended.
+            self.log.warning("No connection is accepted for a while: %s", error.strerror)
+            self._is_short = True
+            return False
         self.nr_conns += 1
         connection = Connection(self.cfg, ClientSocket(accepted), client, listener.getsockname())
         self._watch(connection)

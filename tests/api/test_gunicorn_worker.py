@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from f1pa_api.application import create_app
@@ -21,6 +22,7 @@ from tests.api.artefacts import LAP, artefact_files
 from tests.api.conftest import credentials, eventually
 from tests.api.server import ApiServer, api_server
 from tests.api.test_credentials import ENGINEER
+from tests.exporter.conftest import strictly_parsed
 
 THREADS = 2
 BODY = json.dumps({"features": LAP}).encode()
@@ -326,3 +328,30 @@ def test_an_idle_connection_does_not_keep_a_worker_from_stopping(tmp_path: Path)
         began = time.monotonic()
         assert api.stop() == 0
         assert time.monotonic() - began < 4
+
+
+def test_a_worker_without_free_descriptors_keeps_its_connections(tmp_path: Path) -> None:
+    with served(tmp_path) as api, ExitStack() as clients:
+        workers = api.workers()
+        for worker in workers:
+            limit = worker.num_fds() + 8
+            worker.rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
+        waiting = [clients.enter_context(connected(api)) for _ in range(40)]
+        eventually(lambda: "No connection is accepted" in api.log.read_text())
+        waiting[0].sendall(post("/health/live", b"").replace(b"POST", b"GET", 1))
+        assert answer(waiting[0])[0] == 200
+        for connection in waiting[1:]:
+            connection.close()
+        assert api.request("/health/live").status == 200
+        assert {worker.pid for worker in api.workers()} == {worker.pid for worker in workers}
+
+
+def test_metrics_are_text_or_openmetrics(api: ApiServer) -> None:
+    connection = api.connect()
+    connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+    shown = connection.getresponse()
+    families = strictly_parsed(shown.read())
+    connection.close()
+    assert "http_requests" in families
+    assert "f1pa_model_loaded" in families
+    assert api.request("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
