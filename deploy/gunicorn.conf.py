@@ -72,8 +72,15 @@ def on_reload(server: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
     slot = worker_slots.claim(_settings.metrics_dir)
-    worker.vitals = Vitals(slot, worker.cfg.threads, worker.replaced)
+    if _is_ours(worker):
+        worker.vitals = Vitals(slot, worker.cfg.threads, worker.replaced)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    worker_restarts.ended(server, worker)
+    if _is_ours(worker):
+        worker_restarts.ended(server, worker)
+
+
+def _is_ours(worker: Any) -> bool:
+    """Not one of Gunicorn's own classes, asked for on the command line."""
+    return hasattr(worker, "last_word")
