@@ -41,7 +41,7 @@ from f1pa_api.lap_cursor import LapKey
 from pipeline.schema import migrate
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter")
+CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter", "drift")
 USER, PASSWORD = "benchmark", "no secret"
 AUTHORIZATION = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
 PAGE = 100

@@ -18,7 +18,11 @@ from pipeline.loading import load
 from pipeline.schema import migrate
 
 CREDENTIALS = postgres.Credentials(
-    superuser="test-superuser", owner="test-owner", api="test-api", exporter="test-exporter"
+    superuser="test-superuser",
+    owner="test-owner",
+    api="test-api",
+    exporter="test-exporter",
+    drift="test-drift",
 )
 # A test cluster that a crash may lose: no waiting for the disk.
 FAST = {
@@ -45,6 +49,7 @@ class PostgresServer:
             postgres.OWNER: CREDENTIALS.owner,
             postgres.API: CREDENTIALS.api,
             postgres.EXPORTER: CREDENTIALS.exporter,
+            postgres.DRIFT: CREDENTIALS.drift,
         }
         return postgres.database_url(role, passwords[role], self.port, database)
 
@@ -108,7 +113,7 @@ def database_url(postgres_server: PostgresServer, database_name: str) -> str:
 
 @pytest.fixture
 def api_database_url(postgres_server: PostgresServer, database_name: str) -> str:
-    """The API's read-only URL of this test's database."""
+    """The API's URL of this test's database."""
     return postgres_server.url(database_name, postgres.API)
 
 
@@ -116,6 +121,12 @@ def api_database_url(postgres_server: PostgresServer, database_name: str) -> str
 def exporter_database_url(postgres_server: PostgresServer, database_name: str) -> str:
     """The exporter's URL of this test's database."""
     return postgres_server.url(database_name, postgres.EXPORTER)
+
+
+@pytest.fixture
+def drift_database_url(postgres_server: PostgresServer, database_name: str) -> str:
+    """The drift job's URL of this test's database."""
+    return postgres_server.url(database_name, postgres.DRIFT)
 
 
 @pytest.fixture

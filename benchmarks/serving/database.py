@@ -9,7 +9,7 @@ from benchmarks.serving.servers import free_port
 from deploy.embedded import postgres
 from pipeline.schema import migrate
 
-CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter")
+CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter", "drift")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from psycopg import sql
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-OWNER, API, EXPORTER = "f1pa", "f1pa_api", "f1pa_exporter"
+OWNER, API, EXPORTER, DRIFT = "f1pa", "f1pa_api", "f1pa_exporter", "f1pa_drift"
 DATABASE = "f1pa"
 # PostgreSQL refuses to run as uid 0.
 UNPRIVILEGED_USER, UNPRIVILEGED_GROUP = "nobody", "nogroup"
@@ -42,6 +42,7 @@ class Credentials:
     owner: str
     api: str
     exporter: str
+    drift: str
 
 
 def database_url(role: str, password: str, port: int, database: str = DATABASE) -> str:
@@ -158,7 +159,8 @@ def provision(port: int, credentials: Credentials, database: str = DATABASE) -> 
     """Create or bring up to date the roles, `database` and its privileges; safe to repeat.
 
     The owner creates tables; the API's role reads every table of the owner, present and
-    future; the exporter's role reads PostgreSQL's statistics and no table.
+    future; the exporter's role reads PostgreSQL's statistics and no table. The schema itself
+    grants what the API's and the drift job's roles write.
     """
     superuser_url = database_url(SUPERUSER, credentials.superuser, port, "postgres")
     try:
@@ -176,7 +178,7 @@ def provision(port: int, credentials: Credentials, database: str = DATABASE) -> 
 
 
 _GRANTS_INSIDE = (
-    "GRANT USAGE ON SCHEMA public TO f1pa_api",
+    "GRANT USAGE ON SCHEMA public TO f1pa_api, f1pa_drift",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO f1pa_api",
     "ALTER DEFAULT PRIVILEGES FOR ROLE f1pa IN SCHEMA public GRANT SELECT ON TABLES TO f1pa_api",
     "GRANT pg_monitor TO f1pa_exporter",
@@ -190,6 +192,7 @@ def _provision_roles(
         OWNER: credentials.owner,
         API: credentials.api,
         EXPORTER: credentials.exporter,
+        DRIFT: credentials.drift,
     }
     for role, password in passwords.items():
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
@@ -213,8 +216,8 @@ def _provision_database(connection: psycopg.Connection[tuple[object, ...]], data
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
     connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(
-        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, {}").format(
-            name, sql.Identifier(API), sql.Identifier(EXPORTER)
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+            name, sql.SQL(", ").join(map(sql.Identifier, (API, EXPORTER, DRIFT)))
         )
     )
 

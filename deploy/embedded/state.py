@@ -123,15 +123,19 @@ class StateFolder:
             os.close(descriptor)
 
     def credentials(self) -> Credentials:
-        """The database passwords of this folder, made up on first use."""
-        if not self.secrets_file.exists():
-            names = Credentials.__dataclass_fields__
-            made = Credentials(**{name: secrets.token_urlsafe(24) for name in names})
-            write_private(self.secrets_file, json.dumps(asdict(made), indent=1))
+        """The database passwords of this folder, made up on first use.
+
+        A folder of an earlier release gets those of the roles that are new.
+        """
         try:
-            return Credentials(**json.loads(self.secrets_file.read_text()))
+            known = json.loads(self.secrets_file.read_text()) if self.secrets_file.exists() else {}
+            made = {name: secrets.token_urlsafe(24) for name in Credentials.__dataclass_fields__}
+            credentials = Credentials(**{**made, **known})
         except (TypeError, ValueError) as error:
             raise StackError(f"{self.secrets_file} is damaged: {error}") from error
+        if known.keys() < made.keys():
+            write_private(self.secrets_file, json.dumps(asdict(credentials), indent=1))
+        return credentials
 
     def socket(self) -> Path:
         """supervisord's socket: in the folder, or in /tmp when its path would be too long."""

@@ -119,7 +119,12 @@ def test_no_role_of_the_product_has_more_than_it_needs(postgres_server: Postgres
             "SELECT rolname FROM pg_roles WHERE rolname LIKE 'f1pa%'"
             " AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)"
             " ORDER BY rolname"
-        ).fetchall() == [(postgres.OWNER,), (postgres.API,), (postgres.EXPORTER,)]
+        ).fetchall() == [
+            (postgres.OWNER,),
+            (postgres.API,),
+            (postgres.DRIFT,),
+            (postgres.EXPORTER,),
+        ]
 
 
 def test_a_password_may_hold_any_character_of_an_url() -> None:
