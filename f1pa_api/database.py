@@ -145,7 +145,7 @@ class Database:
         def read(connection: _Connection) -> Rows:
             return connection.of_rows.execute(statement, parameters).fetchall()
 
-        return self._read(query_type, read)
+        return self._ask(query_type, read)
 
     def texts(
         self,
@@ -160,9 +160,21 @@ class Database:
             assert result is not None  # noqa: S101 - for the type checker: it was executed
             return [result.get_value(0, column) for column in range(result.nfields)]
 
-        return self._read(query_type, read)
+        return self._ask(query_type, read)
 
-    def _read(self, query_type: LiteralString, read: Callable[[_Connection], Result]) -> Result:
+    def write(
+        self, query_type: LiteralString, work: Callable[[Connection[DictRow]], Result]
+    ) -> Result:
+        """What `work` gives, which runs in a transaction that may write. Raises as `rows`."""
+
+        def transact(connection: _Connection) -> Result:
+            with connection.transaction():
+                connection.execute("SET TRANSACTION READ WRITE")
+                return work(connection)
+
+        return self._ask(query_type, transact)
+
+    def _ask(self, query_type: LiteralString, ask: Callable[[_Connection], Result]) -> Result:
         pool = self._pool
         if pool is None:
             raise DatabaseUnavailableError("it was away when last looked at")
@@ -171,7 +183,7 @@ class Database:
             connection = pool.getconn(CHECKOUT_TIMEOUT_SECONDS)
             started = time.perf_counter()
             try:
-                return read(connection)
+                return ask(connection)
             finally:
                 pool.putconn(connection)
                 self._observe(query_type, time.perf_counter() - started)

@@ -7,6 +7,7 @@ import re
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from f1pa_api.actuals import ActualsError, NotLoggedYetError
 from f1pa_api.database import DatabaseUnavailableError
 from f1pa_api.doorkeeper import TooManyAttemptsError, UnauthorizedError
 from f1pa_api.inputs import LARGEST_BODY_BYTES, InvalidInputError, UnsupportedMediaTypeError
@@ -34,6 +35,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(InvalidInputError, _invalid_input)
     app.register_error_handler(ModelUnavailableError, _model_unavailable)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
+    app.register_error_handler(ActualsError, _actuals)
+    app.register_error_handler(NotLoggedYetError, _not_logged_yet)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _defect)
 
@@ -80,6 +83,16 @@ def _model_unavailable(_: ModelUnavailableError) -> Response:
 def _database_unavailable(error: DatabaseUnavailableError) -> Response:
     logger.info("no data", extra={"reason": str(error)})
     return _unavailable("database_unavailable", "The database can't answer now")
+
+
+def _actuals(error: ActualsError) -> Response:
+    count = len(error.problems)
+    detail = f"{count} lap time{'s' if count > 1 else ''} can't be recorded"
+    return _answer(409, "conflict", detail, recorded=error.recorded, problems=error.problems)
+
+
+def _not_logged_yet(_: NotLoggedYetError) -> Response:
+    return _unavailable("not_logged_yet", "The log may not have all of these predictions yet")
 
 
 def _unavailable(error: str, detail: str) -> Response:

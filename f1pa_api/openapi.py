@@ -17,6 +17,7 @@ from f1pa_api.auth import Policy
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.operations import JSON, Operation
 from f1pa_api.schemas.errors import InvalidInput, Refusal
+from f1pa_api.schemas.predictions import ActualsRefusal
 from f1pa_api.version import version
 
 Json = dict[str, Any]
@@ -63,11 +64,15 @@ RESPONSES = {
     304: {"description": "It is still what `If-None-Match` names", "headers": _headers()},
     401: _refusal("The user name or the password is missing or wrong", "WWW-Authenticate"),
     404: _refusal("There is no such thing"),
+    409: _refusal("It contradicts what is recorded; `problems` says where", shape=ActualsRefusal),
     413: _refusal("The body is too large"),
     415: _refusal("The body is not sent as application/json"),
     422: _refusal("The input is wrong; `fields` says where", shape=InvalidInput),
     429: _refusal("Too many wrong passwords came from this address", "Retry-After"),
-    503: _refusal("No model is loaded, or the database can't answer now", "Retry-After"),
+    503: _refusal(
+        "No model is loaded, the database can't answer now, or the log isn't so far yet",
+        "Retry-After",
+    ),
 }
 
 
@@ -129,6 +134,7 @@ def _schemas(routes: Iterable[_Route]) -> tuple[Schemas, Json]:
     wanted: dict[tuple[Any, JsonSchemaMode], None] = {
         (Refusal, "serialization"): None,
         (InvalidInput, "serialization"): None,
+        (ActualsRefusal, "serialization"): None,
     }
     for route in routes:
         wanted[route.operation.answer, "serialization"] = None

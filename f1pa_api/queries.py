@@ -22,6 +22,7 @@ from f1pa_api.lap_cursor import LapKey
 QUERY_TYPES = (
     *("stats", "circuits", "circuit", "circuit_laps", "circuit_average"),
     *("drivers", "driver", "driver_laps", "sessions", "session_laps", "laps", "laps_count"),
+    *("predictions", "actuals"),
 )
 
 _CIRCUIT = SQL("circuit_key, circuit_short_name, location, country_name, country_code")

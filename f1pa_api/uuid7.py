@@ -1,8 +1,10 @@
 """UUID version 7 (RFC 9562, section 5.7): ids that sort by the time they were made."""
 
+import math
 import os
 import struct
 import time
+from uuid import UUID
 
 # A system call for each id would cost as much as the id.
 _IDS_AT_ONCE = 128
@@ -28,3 +30,10 @@ def uuid7() -> str:
     value = (milliseconds & ((1 << 48) - 1)) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def age_seconds(key: UUID) -> float:
+    """Since a UUIDv7 was made, by this machine's clock; infinite for another kind of UUID."""
+    if key.version != 7:
+        return math.inf
+    return time.time() - (key.int >> 80) / 1000

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from pydantic import ValidationError
 from rich.console import Console
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from f1pa_api.schemas.answers import BatchAnswer
 from pipeline import replay_outcome, replay_plot
@@ -19,6 +20,8 @@ from pipeline.replay_race import LapBegin, Race, batches, lap_begins, read_race
 from pipeline.settings import PipelineSettings
 
 TIMEOUT_SECONDS = 30
+NOT_YET = requests.codes.service_unavailable
+LOG_PATIENCE_SECONDS = 30
 
 
 class ReplayError(PipelineError):
@@ -56,6 +59,7 @@ class Desk:
         self._url = api.url.rstrip("/")
         self._level = level
         self.takes_actuals = True
+        self.not_taken = 0
         self.warnings = 0
         self.versions: set[str] = set()
 
@@ -86,11 +90,23 @@ class Desk:
             {"prediction_id": lap.prediction_id, "lap_duration_seconds": lap.actual}
             for lap in driven
         ]
-        response = self._post("/predictions/actuals", {"actuals": actuals})
+        response = self._post_until_logged("/predictions/actuals", {"actuals": actuals})
         if response.status_code == requests.codes.not_found:
             self.takes_actuals = False
+        elif response.status_code == requests.codes.conflict:
+            self.not_taken += len(response.json().get("problems", actuals))
         else:
             self._refuse(response)
+
+    @retry(
+        # The API takes the time of a lap once its log has the prediction.
+        retry=retry_if_result(lambda response: response.status_code == NOT_YET),
+        stop=stop_after_delay(LOG_PATIENCE_SECONDS),
+        wait=wait_fixed(1),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    def _post_until_logged(self, path: str, body: dict[str, Any]) -> requests.Response:
+        return self._post(path, body)
 
     def _post(self, path: str, body: dict[str, Any]) -> requests.Response:
         try:
@@ -181,6 +197,10 @@ def _conclude(race: Race, going: Replay, plan: Plan, console: Console) -> None:
     console.print(f"warnings: {desk.warnings:,}")
     if not desk.takes_actuals:
         console.print("actuals: this API takes none")
+    elif desk.not_taken:
+        console.print(
+            f"actuals: {desk.not_taken:,} were not taken, others are recorded for those laps"
+        )
     console.print(f"written: {plan.picture} and {listing}", soft_wrap=True)
 
 

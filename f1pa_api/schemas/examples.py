@@ -18,6 +18,24 @@ _PREVIOUS_LAPS = [
 ]
 _WARM_LAP = {**_LAP, "total_laps": 44, "previous_laps": _PREVIOUS_LAPS}
 
+PREDICTION_ID = "01a20bd8-ed1c-71f3-a386-71e6105db9dd"
+
+ACTUAL: dict[str, Any] = {
+    "a lap": {
+        "summary": "The lap took 1:49.512",
+        "value": {"lap_duration_seconds": 109.512},
+    },
+}
+
+ACTUALS: dict[str, Any] = {
+    "one of many": {
+        "summary": "The lap of one prediction took 1:49.512",
+        "value": {
+            "actuals": [{"prediction_id": PREDICTION_ID, "lap_duration_seconds": 109.512}],
+        },
+    },
+}
+
 LAP: dict[str, Any] = {
     "cold": {
         "summary": "A lap of which nothing of the session is known",
@@ -60,6 +78,6 @@ LAP_ANSWER: dict[str, Any] = {
         "overfitting_ratio": 1.134,
         "source": "mlflow",
     },
-    "prediction_id": "01a20bd8-ed1c-71f3-a386-71e6105db9dd",
+    "prediction_id": PREDICTION_ID,
     "warnings": [],
 }

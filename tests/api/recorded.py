@@ -6,6 +6,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from f1pa_api.schemas.examples import PREDICTION_ID
+
 CIRCUITS = [(9, "Catalunya", "Barcelona", "ESP", "Spain"), (10, "Monaco", None, "MON", None)]
 DRIVERS = [
     (2023, 1, "Max VERSTAPPEN", "VER", "Red Bull Racing", "3671C6"),
@@ -134,6 +136,21 @@ def insert_documented_session(database_url: str) -> None:
             [session_key, year, circuit_key],
         )
         _insert_race_laps(cursor, [race_lap(1, lap, **session) for lap in range(1, 15)])
+
+
+def insert_documented_prediction(database_url: str) -> None:
+    """Likewise, into the prediction log."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "SELECT add_prediction_partitions(ARRAY[uuid_extract_timestamp(%s)::date])",
+            [PREDICTION_ID],
+        )
+        connection.execute(
+            "INSERT INTO predictions (prediction_id, predicted_at, outcome, endpoint_type,"
+            " duration_seconds, model_version, predicted_seconds)"
+            " VALUES (%(id)s, uuid_extract_timestamp(%(id)s), 'ok', 'single', 0.001, '1', 109.905)",
+            {"id": PREDICTION_ID},
+        )
 
 
 def _insert_race_laps(cursor: psycopg.Cursor[Any], laps: list[dict[str, object]]) -> None:

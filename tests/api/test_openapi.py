@@ -52,6 +52,7 @@ def example_client(
 ) -> FlaskClient:
     """It has a model, and the rows and the report that the examples name."""
     recorded.insert_documented_session(database_url)
+    recorded.insert_documented_prediction(database_url)
     settings.drift_reports_dir.mkdir()
     (settings.drift_reports_dir / "production_drift.html").write_text("<html></html>")
     return data_client
@@ -82,7 +83,7 @@ def test_it_is_openapi_3_1(document: Document) -> None:
 
 def test_every_route_is_in_it(app: Flask, document: Document) -> None:
     routes = {
-        (re.sub("<(?:int:)?", "{", rule.rule).replace(">", "}"), method)
+        (re.sub("<(?:int:|uuid:)?", "{", rule.rule).replace(">", "}"), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule != PAGE_FILE

@@ -289,8 +289,8 @@ def test_an_answer_that_is_no_prediction_is_one_line_and_what_was_done_is_writte
 
 
 def test_refused_actuals_are_one_line(stand: Stand) -> None:
-    stand.api.scripted["/predictions/actuals", 0] = 503, b'{"detail": "The log is away"}'
-    with pytest.raises(ReplayError, match=r"/predictions/actuals answers 503: The log is away$"):
+    stand.api.scripted["/predictions/actuals", 0] = 500, b'{"detail": "The log is away"}'
+    with pytest.raises(ReplayError, match=r"/predictions/actuals answers 500: The log is away$"):
         stand.replay()
 
 
@@ -328,6 +328,15 @@ def test_the_command_writes_into_the_current_folder(stand: Stand) -> None:
     assert written == ["replay-9558.csv", "replay-9558.png"]
     assert {body["level"] for body in stand.api.bodies("/predict/batch")} == {0.5}
     assert {lap["driver_number"] for lap in stand.api.asked()} == {44}
+
+
+def test_an_api_whose_log_lags_is_told_again(stand: Stand) -> None:
+    path = "/predictions/actuals"
+    stand.api.scripted[path, 0] = (503, b'{"error": "not_logged_yet"}')
+    stand.api.scripted[path, 1] = (409, b'{"error": "conflict", "problems": [{}, {}]}')
+    stand.replay()
+    assert stand.api.bodies(path)[0] == stand.api.bodies(path)[1]
+    assert "actuals: 2 were not taken" in stand.printed.getvalue()
 
 
 def test_an_interrupted_replay_writes_what_was_done(stand: Stand) -> None:

@@ -1,0 +1,110 @@
+"""Lap times that were driven after predictions. What was told once stays."""
+
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.sql import SQL
+
+from f1pa_api.database import Database
+from f1pa_api.schemas.predictions import Actual, ActualProblem, Unrecordable
+
+# How long a request waits for predictions that are on their way to the log.
+PATIENCE_SECONDS = 1.5
+RETRY_SECONDS = 0.25
+
+_RECORD = SQL(
+    """
+    INSERT INTO actuals (prediction_id, predicted_at, actual_seconds, source)
+    SELECT prediction_id, predictions.predicted_at, seconds, 'reported'
+    FROM unnest(%(ids)s::uuid[], %(seconds)s::double precision[]) AS told (prediction_id, seconds)
+    JOIN predictions USING (prediction_id)
+    WHERE predictions.predicted_at = uuid_extract_timestamp(prediction_id) AND outcome = 'ok'
+    -- In one order, so that two requests never wait for each other.
+    ORDER BY prediction_id
+    ON CONFLICT DO NOTHING
+    """
+)
+# A statement of its own, as it has to see what another request has just recorded.
+_RECORDED = SQL(
+    """
+    SELECT told.prediction_id, outcome, actual_seconds
+    FROM unnest(%(ids)s::uuid[]) AS told (prediction_id)
+    LEFT JOIN predictions ON predictions.prediction_id = told.prediction_id
+        AND predictions.predicted_at = uuid_extract_timestamp(told.prediction_id)
+    LEFT JOIN actuals ON actuals.prediction_id = told.prediction_id
+    """
+)
+
+
+class NotLoggedYetError(Exception):
+    """A prediction may be on its way to the log. All others that could be recorded are."""
+
+
+class ActualsError(Exception):
+    """Some lap times can't be recorded; `recorded` others are."""
+
+    def __init__(self, recorded: int, problems: list[ActualProblem]) -> None:
+        super().__init__(f"{len(problems)} of {recorded + len(problems)} can't be recorded")
+        self.recorded = recorded
+        self.problems = problems
+
+
+def record(
+    database: Database, actuals: Sequence[Actual], may_be_on_its_way: Callable[[UUID], bool]
+) -> int:
+    """How many are recorded: all of them. Repeating it changes nothing.
+
+    Raises ActualsError, NotLoggedYetError and DatabaseUnavailableError.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        problems = _problems(database, actuals)
+        unknown = [
+            UUID(found["prediction_id"]) for found in problems if found["problem"] == "unknown"
+        ]
+        if not any(map(may_be_on_its_way, unknown)):
+            break
+        if time.monotonic() > deadline:
+            raise NotLoggedYetError
+        time.sleep(RETRY_SECONDS)
+    if problems:
+        raise ActualsError(len(actuals) - len(problems), problems)
+    return len(actuals)
+
+
+def _problems(database: Database, actuals: Sequence[Actual]) -> list[ActualProblem]:
+    values = {
+        "ids": [actual.prediction_id for actual in actuals],
+        "seconds": [actual.lap_duration_seconds for actual in actuals],
+    }
+
+    def write(connection: Connection[DictRow]) -> list[DictRow]:
+        connection.execute(_RECORD, values)
+        return connection.execute(_RECORDED, values).fetchall()
+
+    stored = {row["prediction_id"]: row for row in database.write("actuals", write)}
+    problems: list[ActualProblem] = []
+    for actual in actuals:
+        row = stored[actual.prediction_id]
+        problem = _problem(actual, row)
+        if problem is not None:
+            problems.append(
+                ActualProblem(
+                    prediction_id=str(actual.prediction_id),
+                    problem=problem,
+                    lap_duration_seconds=actual.lap_duration_seconds,
+                    recorded_seconds=row["actual_seconds"],
+                )
+            )
+    return problems
+
+
+def _problem(actual: Actual, row: DictRow) -> Unrecordable | None:
+    if row["outcome"] is None:
+        return "unknown"
+    if row["outcome"] != "ok":
+        return "not_predicted"
+    return None if row["actual_seconds"] == actual.lap_duration_seconds else "conflict"
