@@ -69,12 +69,14 @@ class DatabaseUnavailableError(Exception):
     """The database can't answer now. The message is for the log, not for a client."""
 
 
-class _Connection(Connection[DictRow]):
-    """A connection on which no wait is longer than ANSWER_TIMEOUT_SECONDS.
+class BoundedConnection(Connection[DictRow]):
+    """A connection on which no wait is longer than its `answer_timeout_seconds`.
 
     After that its state is not known, so it is closed. It has a cursor for all its queries, as a
     new one takes as long as sending a query.
     """
+
+    answer_timeout_seconds = ANSWER_TIMEOUT_SECONDS
 
     @cached_property
     def of_rows(self) -> Cursor[DictRow]:
@@ -87,14 +89,14 @@ class _Connection(Connection[DictRow]):
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
-            return super().wait(gen, interval, timeout or ANSWER_TIMEOUT_SECONDS)
+            return super().wait(gen, interval, timeout or self.answer_timeout_seconds)
         except OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
 
 
-Pool = ConnectionPool[_Connection]
+Pool = ConnectionPool[BoundedConnection]
 
 
 class Database:
@@ -142,7 +144,7 @@ class Database:
         """The rows of one read. Raises DatabaseUnavailableError at once, or after at most
         CHECKOUT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS."""
 
-        def read(connection: _Connection) -> Rows:
+        def read(connection: BoundedConnection) -> Rows:
             return connection.of_rows.execute(statement, parameters).fetchall()
 
         return self._ask(query_type, read)
@@ -155,7 +157,7 @@ class Database:
     ) -> list[bytes | None]:
         """The first row of one read, its values in PostgreSQL's own words. Raises as `rows`."""
 
-        def read(connection: _Connection) -> list[bytes | None]:
+        def read(connection: BoundedConnection) -> list[bytes | None]:
             result = connection.of_texts.execute(statement, parameters).pgresult
             assert result is not None  # noqa: S101 - for the type checker: it was executed
             return [result.get_value(0, column) for column in range(result.nfields)]
@@ -167,14 +169,14 @@ class Database:
     ) -> Result:
         """What `work` gives, which runs in a transaction that may write. Raises as `rows`."""
 
-        def transact(connection: _Connection) -> Result:
+        def transact(connection: BoundedConnection) -> Result:
             with connection.transaction():
                 connection.execute("SET TRANSACTION READ WRITE")
                 return work(connection)
 
         return self._ask(query_type, transact)
 
-    def _ask(self, query_type: LiteralString, ask: Callable[[_Connection], Result]) -> Result:
+    def _ask(self, query_type: LiteralString, ask: Callable[[BoundedConnection], Result]) -> Result:
         pool = self._pool
         if pool is None:
             raise DatabaseUnavailableError("it was away when last looked at")
@@ -199,7 +201,7 @@ class Database:
         while not self._stop.is_set():
             try:
                 # A connection of its own: those of the pool may all be busy.
-                with _Connection.connect(self._url, **_OPTIONS) as probe:
+                with BoundedConnection.connect(self._url, **_OPTIONS) as probe:
                     self._look(probe)
                     self._pool = self._open_pool()
                     logger.info("the database is connected")
@@ -210,14 +212,14 @@ class Database:
                 self._drop_pool()
             self._stop.wait(LOOK_EVERY_SECONDS)
 
-    def _watch(self, probe: _Connection) -> None:
+    def _watch(self, probe: BoundedConnection) -> None:
         self._away_because = ""
         while not self._stop.is_set():
             self._look_now.clear()
             self._look(probe)
             self._look_now.wait(LOOK_EVERY_SECONDS)
 
-    def _look(self, probe: _Connection) -> None:
+    def _look(self, probe: BoundedConnection) -> None:
         begun = time.monotonic()
         try:
             newest = probe.execute(_NEWEST_LOAD).fetchone()
@@ -235,7 +237,7 @@ class Database:
         # A new one each time: a pool that lost its database waits longer and longer to retry.
         pool: Pool = ConnectionPool(
             self._url,
-            connection_class=_Connection,
+            connection_class=BoundedConnection,
             kwargs=_OPTIONS,
             min_size=IDLE_CONNECTIONS,
             max_size=MOST_CONNECTIONS,

@@ -16,6 +16,7 @@ from f1pa_api.enrichment import SESSION_FALLBACKS
 from f1pa_api.features.fallbacks import FALLBACKS
 from f1pa_api.features.rows import CONTEXTS, Context
 from f1pa_api.model import Model, Refusal
+from f1pa_api.prediction_log.lines import Outcome
 from f1pa_api.schemas.requests import EndpointType
 
 PREDICTION_BUCKETS_SECONDS = (
@@ -58,7 +59,7 @@ QUERY_BUCKETS_SECONDS = (
 ENDPOINT_TYPES: tuple[EndpointType, ...] = get_args(EndpointType)
 VALIDATION, MODEL_UNAVAILABLE, INTERNAL = "validation", "model_unavailable", "internal"
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
-OK, REFUSED, FAILED = "ok", "refused", "failed"
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 MISSING, MALFORMED, WRONG, LIMITED = "missing", "malformed", "wrong", "limited"
 
 worker_slots.install()
@@ -163,7 +164,7 @@ _durations = {kind: prediction_duration.labels(kind) for kind in ENDPOINT_TYPES}
 _requests = {
     (kind, outcome): prediction_requests.labels(kind, outcome)
     for kind in ENDPOINT_TYPES
-    for outcome in (OK, REFUSED, FAILED)
+    for outcome in OUTCOMES
 }
 _errors = {
     reason: prediction_errors.labels(reason) for reason in (VALIDATION, MODEL_UNAVAILABLE, INTERNAL)
@@ -179,13 +180,15 @@ def authentication_failed(reason: str) -> None:
 
 
 def prediction_answered(kind: EndpointType, seconds: float) -> None:
-    _requests[kind, OK].inc()
+    _requests[kind, "ok"].inc()
     _durations[kind].observe(seconds)
 
 
-def prediction_not_answered(kind: EndpointType, error_type: str) -> None:
-    _requests[kind, REFUSED if error_type == VALIDATION else FAILED].inc()
+def prediction_not_answered(kind: EndpointType, error_type: str) -> Outcome:
+    outcome: Outcome = "refused" if error_type == VALIDATION else "failed"
+    _requests[kind, outcome].inc()
     _errors[error_type].inc()
+    return outcome
 
 
 def laps_predicted(

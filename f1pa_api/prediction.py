@@ -16,7 +16,7 @@ class Prediction(NamedTuple):
     """All in seconds. `lower` and `upper` bound the interval of the level asked for, and
     `seconds` lies between them; `expected_error_seconds` is the model's estimate of its own
     absolute error, None where it can't tell. `fallbacks` name the values that the model did
-    without, `warnings` say so to a caller."""
+    without, `warnings` say so to a caller. `features` are what it was given."""
 
     seconds: float
     lower: float
@@ -25,6 +25,7 @@ class Prediction(NamedTuple):
     expected_error_seconds: float | None
     fallbacks: tuple[str, ...]
     warnings: tuple[str, ...]
+    features: tuple[float, ...]
 
 
 def predict_laps(model: Model, laps: Sequence[Lap], level: float) -> list[Prediction]:
@@ -57,4 +58,5 @@ def _prediction(lap: Lap, row: FeatureRow, ratios: Ratios) -> Prediction:
         expected_error_seconds=None if error is None else max(error * scale, 0.0),
         fallbacks=row.fallbacks,
         warnings=tuple([warning(fallback, lap) for fallback in row.fallbacks]),
+        features=row.values,
     )

@@ -12,6 +12,8 @@ from f1pa_api.drift_reports import DriftReports
 from f1pa_api.kept_answers import KeptAnswers
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore
+from f1pa_api.prediction_log import log as prediction_log
+from f1pa_api.prediction_log.log import PredictionLog
 from f1pa_api.registry import Registry
 from f1pa_api.session_laps import SessionLaps
 from f1pa_api.settings import Settings
@@ -30,6 +32,7 @@ class Services:
     drift_reports: DriftReports
     answers: KeptAnswers
     metric_files: MetricFiles
+    prediction_log: PredictionLog
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -38,15 +41,18 @@ class Services:
         """Start the threads. Only in a worker: they don't survive a fork."""
         self.models.start()
         self.database.start()
+        self.prediction_log.start()
 
     def close(self) -> None:
+        self.prediction_log.close()
         self.models.close()
         self.database.close()
 
 
 def build(settings: Settings) -> Services:
     name, alias = settings.model_name, settings.model_alias
-    database = Database(settings.database_url.get_secret_value(), metrics.query_ended)
+    database_url = settings.database_url.get_secret_value()
+    database = Database(database_url, metrics.query_ended)
     return Services(
         settings=settings,
         models=ModelStore(
@@ -60,6 +66,11 @@ def build(settings: Settings) -> Services:
         drift_reports=DriftReports(settings.drift_reports_dir),
         answers=KeptAnswers(),
         metric_files=MetricFiles(settings.metrics_dir),
+        prediction_log=prediction_log.build(
+            settings.prediction_log_dir if settings.prediction_log else None,
+            settings.prediction_log_max_bytes,
+            database_url,
+        ),
     )
 
 

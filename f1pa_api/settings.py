@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     api_workers: int = Field(2, ge=1, le=256)
     # Requests that one worker answers at the same time.
     api_threads: int = Field(8, ge=1, le=256)
-    # The role f1pa_api, which can only read.
+    # The role f1pa_api, which reads, and adds to the prediction log.
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
     mlflow_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:5000"
     model_name: Name = "f1pa-lap-time"
@@ -100,6 +100,13 @@ class Settings(BaseSettings):
     auth_failures_per_minute: int = Field(30, ge=1, le=6000)
     # Which requests get a log line: "all", "problems" (400 and above, or above 1 s) or "off".
     request_log: RequestLog = "problems"
+    # Whether predictions are logged; where lines wait for the database, on a local file system; and
+    # how large that folder may become before the oldest are dropped.
+    prediction_log: bool = True
+    prediction_log_dir: Annotated[Path, AfterValidator(_path)] = Field(
+        Path("prediction-log"), validate_default=True
+    )
+    prediction_log_max_bytes: int = Field(2**30, ge=2**16)
     # Where the workers keep their metric files, for the exporter.
     metrics_dir: Annotated[Path, AfterValidator(_path)]
 

@@ -26,10 +26,7 @@ def model() -> Response:
 @operation(LapAnswer, also=(503,), examples=examples.LAP)
 def lap(body: PredictLapRequest) -> Response:
     """How long a lap will take."""
-    used = services.current()
-    return json_response(
-        lap_answer(used.models.current(), used.sessions, body.features, body.level, "single")
-    )
+    return json_response(lap_answer(services.current(), body.features, body.level, "single"))
 
 
 @blueprint.post("/batch")
@@ -37,10 +34,7 @@ def lap(body: PredictLapRequest) -> Response:
 @operation(BatchAnswer, also=(503,), examples=examples.BATCH)
 def batch(body: PredictBatchRequest) -> Response:
     """How long up to 1000 laps will take."""
-    used = services.current()
-    return json_response(
-        batch_answer(used.models.current(), used.sessions, body.features, body.level)
-    )
+    return json_response(batch_answer(services.current(), body.features, body.level))
 
 
 @blueprint.route("/simple", methods=["GET", "POST"])
@@ -51,7 +45,4 @@ def simple(query: PredictSimpleRequest) -> Response:
 
     A body is not looked at.
     """
-    used = services.current()
-    return json_response(
-        lap_answer(used.models.current(), used.sessions, query.features, query.level, "simple")
-    )
+    return json_response(lap_answer(services.current(), query.features, query.level, "simple"))

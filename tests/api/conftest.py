@@ -57,6 +57,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
             "basic_auth_password": PASSWORD,
             "metrics_dir": tmp_path,
             "drift_reports_dir": tmp_path / "reports",
+            "prediction_log_dir": tmp_path / "prediction-log",
         }
         return Settings(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -97,6 +97,7 @@ def api_server(folder: Path, **environment: str) -> Iterator[ApiServer]:
         "F1PA_MLFLOW_URL": NOWHERE,
         "F1PA_MODEL_CACHE_DIR": str(folder / "models"),
         "F1PA_MODEL_POLL_SECONDS": "0.1",
+        "F1PA_PREDICTION_LOG_DIR": str(folder / "prediction-log"),
         **({} if "F1PA_BASIC_AUTH_FILE" in environment else CREDENTIALS),
         **environment,
     }
