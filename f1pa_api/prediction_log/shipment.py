@@ -4,6 +4,7 @@ import logging
 import time
 from typing import Any
 
+import psycopg
 from psycopg import DataError, IntegrityError
 from psycopg.sql import SQL, Identifier
 
@@ -53,8 +54,12 @@ class Shipment:
 
     def __init__(self, url: str) -> None:
         self._connection = _Connection.connect(url, **_OPTIONS)
-        self._connection.execute(_STAGE)
         self._next_look_ahead = 0.0
+        try:
+            self._connection.execute(_STAGE)
+        except psycopg.Error:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         self._connection.close()

@@ -46,7 +46,7 @@ class Shipper:
     def start(self) -> None:
         """Only in a worker: a thread doesn't survive a fork."""
         self._spool.open()
-        series.settled.set_to_current_time()
+        self._show(find(self._spool.folder), time.time())
         self._thread.start()
 
     def close(self) -> None:
