@@ -176,6 +176,7 @@ def _api(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -
             ),
             "F1PA_MODEL_CACHE_DIR": str(state.model_cache_dir),
             "F1PA_DRIFT_REPORTS_DIR": str(state.drift_reports_dir),
+            "F1PA_PREDICTION_LOG_DIR": str(state.prediction_log_dir),
             "F1PA_API_HOST": HOST,
             "F1PA_API_PORT": str(options.api_port),
             "F1PA_API_WORKERS": str(options.api_workers),

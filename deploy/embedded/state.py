@@ -64,6 +64,11 @@ class StateFolder:
         return self.root / "reports"
 
     @property
+    def prediction_log_dir(self) -> Path:
+        """Lines on their way to the database: lost with the folder."""
+        return self.root / "prediction-log"
+
+    @property
     def metrics_dir(self) -> Path:
         return self.root / "metrics"
 

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from f1pa_api.prediction import Prediction
 from f1pa_api.prediction_log import lines
 from f1pa_api.prediction_log.lines import AnsweredLap, Outcome
-from f1pa_api.prediction_log.segments import REJECTED_SUFFIX, SUFFIX
+from f1pa_api.prediction_log.segments import REJECTED_SUFFIX, find
 from f1pa_api.prediction_log.spool import Lines
 from f1pa_api.schemas.requests import LapFeatures
 from f1pa_api.uuid7 import uuid7
@@ -82,7 +82,7 @@ def rows_in_time(database_url: str, count: int) -> list[Row]:
 
 def segments(folder: Path) -> list[Path]:
     """With something in them."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stat().st_size)
+    return [file.path for file in find(folder) if not file.is_rejected]
 
 
 def rejected(folder: Path) -> list[Path]:

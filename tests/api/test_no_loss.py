@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,19 +80,22 @@ def running(cluster: tuple[Path, int]) -> contextlib.AbstractContextManager[None
     )
 
 
-def kill_workers(api: ApiServer, chance: random.Random, seconds: float) -> None:
-    until = time.monotonic() + seconds
+def kill_workers(api: ApiServer, chance: random.Random, seconds: float) -> int:
+    """How many."""
+    until, kills = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         time.sleep(chance.uniform(0, min(MOST_SECONDS_BETWEEN_KILLS, seconds / 3)))
         with contextlib.suppress(psutil.NoSuchProcess):
             chance.choice(api.workers()).kill()
+            kills += 1
         eventually(lambda: len(api.workers()) == 2)
+    return kills
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 2 * OUTAGE_SECONDS)
 def test_every_answered_prediction_is_in_the_log_once(
-    cluster: tuple[Path, int], tmp_path: Path
+    cluster: tuple[Path, int], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """PostgreSQL is stopped and started, workers are killed and the API is stopped and started."""
     chance, clients = random.Random(6), Clients()
@@ -104,26 +107,29 @@ def test_every_answered_prediction_is_in_the_log_once(
     with running(cluster):
         postgres.provision(cluster[1], CREDENTIALS, "f1pa")
         migrate(owner)
-    marks = []
+    marks, kills = [], 0
     with api_server(tmp_path, F1PA_DATABASE_URL=url) as api, clients.asking(api):
         with running(cluster):
-            kill_workers(api, chance, 2)
+            kills += kill_workers(api, chance, 2)
             marks.append(len(clients.answered))
-        kill_workers(api, chance, OUTAGE_SECONDS / 2)
+        kills += kill_workers(api, chance, OUTAGE_SECONDS / 2)
         marks.append(len(clients.answered))
     assert logged.segments(tmp_path / "prediction-log") != []
     with api_server(tmp_path, F1PA_DATABASE_URL=url) as api:
         with clients.asking(api):
-            kill_workers(api, chance, OUTAGE_SECONDS / 2)
+            kills += kill_workers(api, chance, OUTAGE_SECONDS / 2)
             eventually(lambda: len(clients.answered) >= PREDICTIONS, timeout_seconds=60)
             marks.append(len(clients.answered))
         with running(cluster):
             with clients.asking(api):
-                kill_workers(api, chance, 2)
+                kills += kill_workers(api, chance, 2)
             eventually(
                 lambda: logged.segments(tmp_path / "prediction-log") == [], timeout_seconds=60
             )
             ids = logged.all_ids(owner)
+    record_property("answered", len(clients.answered))
+    record_property("logged", len(ids))
+    record_property("kills", kills)
     assert 0 < marks[0] < marks[1] < marks[2] < len(clients.answered)
     assert len(set(clients.answered)) == len(clients.answered)
     assert len(ids) == len(set(ids))

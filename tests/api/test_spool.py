@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,9 +48,8 @@ def ship(folder: Path, api_database_url: str) -> Ship:
     """Have a worker come and go that ships what it finds."""
 
     def start_and_stop() -> None:
-        shipper = Shipper(Spool(folder, 2**30), api_database_url)
-        shipper.start()
-        shipper.close()
+        with running(Spool(folder, 2**30), api_database_url):
+            pass
 
     return start_and_stop
 
@@ -64,6 +63,17 @@ def dropped() -> dict[str, float]:
 
 def dropped_since(before: dict[str, float]) -> dict[str, float]:
     return {outcome: number - before[outcome] for outcome, number in dropped().items()}
+
+
+@contextmanager
+def running(spool: Spool, database_url: str) -> Iterator[None]:
+    """A worker with the spool."""
+    shipper = Shipper(spool, database_url)
+    shipper.start()
+    try:
+        yield
+    finally:
+        shipper.close()
 
 
 @contextmanager
@@ -113,7 +123,7 @@ def test_a_new_segment_is_not_taken_for_one_that_was_left(folder: Path) -> None:
     other = threading.Thread(target=take_everything)
     other.start()
     try:
-        for _ in range(300):
+        for _ in range(60):
             segment = Segment(folder, "answered")
             segment.append(b"a line\n")
             [path] = logged.segments(folder)
@@ -210,12 +220,10 @@ def test_workers_that_ship_at_the_same_time_ship_everything_once(
         one.close()
     assert len(logged.segments(folder)) == 60
     before = sample("f1pa_prediction_log_shipped_total")
-    shippers = [Shipper(Spool(folder, 2**30), api_database_url) for _ in range(4)]
-    for shipper in shippers:
-        shipper.start()
-    eventually(lambda: logged.segments(folder) == [])
-    for shipper in shippers:
-        shipper.close()
+    with ExitStack() as workers:
+        for _ in range(4):
+            workers.enter_context(running(Spool(folder, 2**30), api_database_url))
+        eventually(lambda: logged.segments(folder) == [])
     assert {row["id"] for row in logged.rows(database_url)} == logged.ids(written)
     assert sample("f1pa_prediction_log_shipped_total") == before + len(written)
 
@@ -251,14 +259,11 @@ def test_without_a_folder_lines_go_to_the_database_from_memory(
     (tmp_path / "file").touch()
     failures = sample("f1pa_prediction_log_write_failures_total")
     spool = Spool(tmp_path / where, 2**30)
-    shipper = Shipper(spool, api_database_url)
-    with caplog.at_level(logging.ERROR):
-        shipper.start()
+    with caplog.at_level(logging.ERROR), running(spool, api_database_url):
         written = [logged.answered(), logged.unanswered()]
         for lines in written:
             spool.append(lines)
         found = logged.rows_in_time(database_url, 2)
-    shipper.close()
     assert {row["id"] for row in found} == logged.ids(written)
     assert sample("f1pa_prediction_log_write_failures_total") == failures + 2
     [record] = [record for record in caplog.records if "can't be written" in record.message]
@@ -320,21 +325,17 @@ def test_a_shipper_without_a_database_goes_on_trying(
 ) -> None:
     failures = sample("f1pa_prediction_log_ship_failures_total")
     spool = Spool(folder, 2**30)
-    shipper = Shipper(spool, NOWHERE)
-    shipper.start()
-    spool.append(logged.answered())
-    eventually(lambda: sample("f1pa_prediction_log_ship_failures_total") >= failures + 2)
-    eventually(lambda: sample("f1pa_prediction_log_pending_segments") == 1)
-    settled = sample("f1pa_prediction_log_settled_timestamp_seconds")
-    assert sample("f1pa_prediction_log_pending_bytes") > 100
-    shipper.close()
+    with running(spool, NOWHERE):
+        spool.append(logged.answered())
+        eventually(lambda: sample("f1pa_prediction_log_ship_failures_total") >= failures + 2)
+        eventually(lambda: sample("f1pa_prediction_log_pending_segments") == 1)
+        settled = sample("f1pa_prediction_log_settled_timestamp_seconds")
+        assert sample("f1pa_prediction_log_pending_bytes") > 100
     assert len(logged.segments(folder)) == 1
-    shipper = Shipper(Spool(folder, 2**30), api_database_url)
-    shipper.start()
-    eventually(lambda: sample("f1pa_prediction_log_settled_timestamp_seconds") > settled + 0.5)
-    assert sample("f1pa_prediction_log_pending_segments") == 0
-    assert sample("f1pa_prediction_log_last_shipped_timestamp_seconds") > settled
-    shipper.close()
+    with running(Spool(folder, 2**30), api_database_url):
+        eventually(lambda: sample("f1pa_prediction_log_settled_timestamp_seconds") > settled + 0.5)
+        assert sample("f1pa_prediction_log_pending_segments") == 0
+        assert sample("f1pa_prediction_log_last_shipped_timestamp_seconds") > settled
     assert len(logged.rows(database_url)) == 1
 
 
@@ -344,30 +345,25 @@ def test_a_database_without_the_tables_is_like_one_that_is_away(
     failures = sample("f1pa_prediction_log_ship_failures_total")
     spool.append(logged.answered())
     spool.close()
-    shipper = Shipper(Spool(folder, 2**30), empty_database_url)
-    shipper.start()
-    eventually(lambda: sample("f1pa_prediction_log_ship_failures_total") > failures)
-    shipper.close()
+    with running(Spool(folder, 2**30), empty_database_url):
+        eventually(lambda: sample("f1pa_prediction_log_ship_failures_total") > failures)
     assert len(logged.segments(folder)) == 1
 
 
 def test_a_database_that_comes_back_gets_everything(
-    folder: Path, api_database_url: str, database_url: str
+    spool: Spool, api_database_url: str, database_url: str
 ) -> None:
     """Though the connection that shipped before is dead."""
-    spool = Spool(folder, 2**30)
-    shipper = Shipper(spool, api_database_url)
-    shipper.start()
-    spool.append(logged.answered())
-    logged.rows_in_time(database_url, 1)
-    with psycopg.connect(api_database_url, autocommit=True) as connection:
-        ended = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'f1pa_prediction_log' AND datname = current_database()"
-        ).fetchall()
-    spool.append(logged.answered())
-    logged.rows_in_time(database_url, 2)
-    shipper.close()
+    with running(spool, api_database_url):
+        spool.append(logged.answered())
+        logged.rows_in_time(database_url, 1)
+        with psycopg.connect(api_database_url, autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+                " application_name = 'f1pa_prediction_log' AND datname = current_database()"
+            ).fetchall()
+        spool.append(logged.answered())
+        logged.rows_in_time(database_url, 2)
     assert ended == [(True,)]
 
 
