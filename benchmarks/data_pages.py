@@ -242,6 +242,7 @@ def _api(folder: Path, url: str) -> Iterator[int]:
         "F1PA_DATABASE_URL": url,
         "F1PA_MLFLOW_URL": "http://127.0.0.1:9",
         "F1PA_MODEL_CACHE_DIR": str(folder / "models"),
+        "F1PA_PREDICTION_LOG_DIR": str(folder / "prediction-log"),
         "F1PA_BASIC_AUTH_USER": USER,
         "F1PA_BASIC_AUTH_PASSWORD": PASSWORD,
     }

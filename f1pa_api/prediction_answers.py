@@ -25,7 +25,12 @@ def lap_answer(
 ) -> dict[str, object]:
     """A LapAnswer. Raises InvalidInputError where the lap contradicts its session."""
     model = used.models.current()
-    [(prediction_id, _, prediction)] = _predict(used, model, [lap], level, kind)
+    [answered] = _predict(used, model, [lap], level, kind)
+    return answer_of(answered, model, level)
+
+
+def answer_of(answered: AnsweredLap, model: Model, level: float) -> dict[str, object]:
+    prediction = answered.prediction
     return {
         "lap_duration_seconds": round(prediction.seconds, DECIMALS),
         "lap_duration_formatted": format_lap(prediction.seconds),
@@ -33,7 +38,7 @@ def lap_answer(
         "interval": _interval(prediction, level),
         "expected_error_seconds": _expected_error(prediction),
         "model_info": model.info,
-        "prediction_id": prediction_id,
+        "prediction_id": answered.prediction_id,
         "warnings": prediction.warnings,
     }
 

@@ -56,6 +56,7 @@ def environment(start: Start, questions: Questions, database_url: str) -> Mappin
         "F1PA_DATABASE_URL": database_url,
         "F1PA_MLFLOW_URL": NOWHERE,
         "F1PA_MODEL_CACHE_DIR": str(questions.model_cache),
+        "F1PA_PREDICTION_LOG_DIR": str(start.folder / "prediction-log"),
         "F1PA_BASIC_AUTH_USER": USER,
         "F1PA_BASIC_AUTH_PASSWORD": PASSWORD,
     }

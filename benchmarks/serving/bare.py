@@ -11,10 +11,11 @@ from benchmarks.serving import api, environments
 from benchmarks.serving.bare_flask import ANSWER_FILE
 from benchmarks.serving.contenders import Command, Contender, Load, Start
 from benchmarks.serving.questions import CHECKOUT, Questions
-from f1pa_api.database import Database
 from f1pa_api.features.intervals import DEFAULT_LEVEL
-from f1pa_api.prediction_answers import lap_answer
-from f1pa_api.session_laps import SessionLaps
+from f1pa_api.prediction import predict_laps
+from f1pa_api.prediction_answers import answer_of
+from f1pa_api.prediction_log.lines import AnsweredLap
+from f1pa_api.uuid7 import uuid7
 
 # Gunicorn's settings are the API's, which wants to know of one.
 NO_DATABASE = "postgresql://nobody:nothing@127.0.0.1:9/none"
@@ -63,6 +64,6 @@ def constant_answer(start: Start, questions: Questions) -> Mapping[str, str]:
 
 
 def _answer(questions: Questions) -> bytes:
-    nothing = SessionLaps(Database("", lambda *_: None))
-    lap = questions.laps["cold"][0]
-    return to_json(lap_answer(questions.model, nothing, lap, DEFAULT_LEVEL, "single"))
+    lap, model = questions.laps["cold"][0], questions.model
+    [prediction] = predict_laps(model, [lap], DEFAULT_LEVEL)
+    return to_json(answer_of(AnsweredLap(uuid7(), lap, prediction), model, DEFAULT_LEVEL))

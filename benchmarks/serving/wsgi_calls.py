@@ -4,7 +4,6 @@ In the environment of a worker, so that metrics are written to files as they are
 JSON file of layers.Call; the median microseconds of each are written as JSON.
 """
 
-import io
 import json
 import statistics
 import sys
@@ -13,16 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from werkzeug.test import EnvironBuilder
-
 from benchmarks.serving import bare_flask
+from benchmarks.serving.wsgi_caller import Application, caller
 from exporter import worker_slots
 from f1pa_api.settings import load
 from f1pa_api.wsgi import app
 
 TIMES, WARM_UP = 3_000, 300
-
-Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 def main() -> None:
@@ -34,23 +30,7 @@ def main() -> None:
 
 
 def _caller(application: Application, call: dict[str, Any]) -> Callable[[], None]:
-    body = call["body"].encode()
-    environ = EnvironBuilder(
-        path=call["path"], method=call["method"], headers=call["headers"], data=body
-    ).get_environ()
-
-    def ask() -> None:
-        content = application({**environ, "wsgi.input": io.BytesIO(body)}, _start_response)
-        for _ in content:
-            pass
-        content.close()
-
-    return ask
-
-
-def _start_response(status: str, _: object, __: object = None) -> None:
-    if not status.startswith("200"):
-        raise SystemExit(f"the application answers {status}")
+    return caller(application, call["method"], call["path"], call["body"].encode(), call["headers"])
 
 
 def _timed(ways: Sequence[Callable[[], None]]) -> list[float]:
