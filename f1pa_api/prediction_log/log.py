@@ -1,20 +1,20 @@
 """Where requests leave what they were asked and what they answered."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from f1pa_api.prediction_log import lines
 from f1pa_api.prediction_log.lines import AnsweredLap, Asked, Outcome
-from f1pa_api.prediction_log.segments import find, first_line_time, id_time
 from f1pa_api.prediction_log.shipper import Shipper
 from f1pa_api.prediction_log.spool import Lines, Spool
 from f1pa_api.schemas.requests import EndpointType
-from f1pa_api.uuid7 import uuid7
+from f1pa_api.uuid7 import age_seconds, uuid7
 
-# An id is made a little before its line is written, and two that are made at once may be written
-# in either order.
-LEEWAY_SECONDS = 5.0
+# A line is written a little after its id was made.
+LEEWAY_SECONDS = 2.0
 
 
 class PredictionLog(Protocol):
@@ -42,9 +42,9 @@ class PredictionLog(Protocol):
     ) -> None:
         """Log a request that gets no prediction."""
 
-    def may_hold(self, prediction_id: str) -> bool:
-        """Whether the prediction may be on its way to the database. Ask this before the database:
-        in the other order it may arrive between the two questions."""
+    def may_hold(self, prediction_id: UUID) -> bool:
+        """Whether the prediction is on its way to the database, or may have been until some
+        seconds ago: who has looked for it there just before has to look again."""
 
 
 class NoLog:
@@ -58,7 +58,7 @@ class NoLog:
 
     def not_answered(self, *_: object) -> None: ...
 
-    def may_hold(self, prediction_id: str) -> bool:  # noqa: ARG002 - the protocol's
+    def may_hold(self, prediction_id: UUID) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
 
@@ -97,16 +97,10 @@ class SpooledLog:
         text = lines.of_request(uuid7(), asked, kind, model_version, outcome, reason)
         self._spool.append(Lines(outcome, text))
 
-    def may_hold(self, prediction_id: str) -> bool:
-        made = id_time(prediction_id.encode())
-        if made is None:
-            return False
-        before = made + LEEWAY_SECONDS
-        return any(since <= before for since in self._spool.waiting_since()) or any(
-            first_line_time(file.path) <= before
-            for file in find(self._spool.folder)
-            if not file.is_rejected
-        )
+    def may_hold(self, prediction_id: UUID) -> bool:
+        age = age_seconds(prediction_id)
+        on_its_way = time.time() - self._shipper.settled()
+        return -LEEWAY_SECONDS < age < on_its_way + LEEWAY_SECONDS
 
 
 def build(folder: Path | None, most_bytes: int, database_url: str) -> PredictionLog:

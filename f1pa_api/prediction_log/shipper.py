@@ -27,6 +27,8 @@ LOOK_EVERY_SECONDS = 0.5
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 5.0
 # What a stopping worker gives its last shipment. What is left then, others ship.
 PATIENCE_SECONDS = 2.0
+# Times of the last looks at the spool that are remembered.
+LOOKS = 8
 
 
 class Shipper:
@@ -40,6 +42,7 @@ class Shipper:
         self._next_attempt = 0.0
         self._away_because = ""
         self._first_times: dict[Path, float] = {}
+        self._settled: tuple[float, ...] = ()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
 
@@ -48,6 +51,10 @@ class Shipper:
         self._spool.open()
         self._show(find(self._spool.folder), time.time())
         self._thread.start()
+
+    def settled(self) -> float:
+        """Unix time before which no line was on its way, in any of the last looks."""
+        return min(self._settled, default=0.0)
 
     def close(self) -> None:
         self._stop.set()
@@ -122,8 +129,9 @@ class Shipper:
         }
         series.pending_bytes.set(sum(file.bytes for file in pending))
         series.pending_segments.set(len(pending))
-        oldest = [now, *self._first_times.values(), *self._spool.waiting_since()]
-        series.settled.set(min(oldest))
+        settled = min([now, *self._first_times.values(), *self._spool.waiting_since()])
+        self._settled = (*self._settled[1 - LOOKS :], settled)
+        series.settled.set(settled)
 
 
 def _ship_file(path: Path, shipment: Shipment) -> None:

@@ -1,7 +1,5 @@
 """The log of predictions, and the lap times that were then driven."""
 
-from uuid import UUID
-
 from flask import Blueprint, Response
 
 from f1pa_api import actuals, prediction_search, services
@@ -19,12 +17,8 @@ from f1pa_api.schemas.predictions import (
     PredictionKey,
     PredictionPage,
 )
-from f1pa_api.uuid7 import age_seconds
 
 blueprint = Blueprint("predictions", __name__, url_prefix="/predictions")
-
-# A prediction is answered before it is in the database.
-ON_ITS_WAY_SECONDS = 30.0
 
 
 @blueprint.get("")
@@ -66,9 +60,6 @@ def many(body: ActualsRequest) -> Response:
 
 
 def _record(told: list[Actual]) -> Response:
-    recorded = actuals.record(services.current().database, told, _may_be_on_its_way)
+    used = services.current()
+    recorded = actuals.record(used.database, told, used.prediction_log.may_hold)
     return json_response({"recorded": recorded})
-
-
-def _may_be_on_its_way(prediction_id: UUID) -> bool:
-    return 0 <= age_seconds(prediction_id) < ON_ITS_WAY_SECONDS
