@@ -60,16 +60,21 @@ def record(
     Raises ActualsError, NotLoggedYetError and DatabaseUnavailableError.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
+    is_settled = False
     while True:
         problems = _problems(database, actuals)
         unknown = [
             UUID(found["prediction_id"]) for found in problems if found["problem"] == "unknown"
         ]
-        if not any(map(may_be_on_its_way, unknown)):
+        if is_settled or not unknown:
             break
-        if time.monotonic() > deadline:
+        if not any(map(may_be_on_its_way, unknown)):
+            # One may have arrived between the two questions: the database has the last word.
+            is_settled = True
+        elif time.monotonic() > deadline:
             raise NotLoggedYetError
-        time.sleep(RETRY_SECONDS)
+        else:
+            time.sleep(RETRY_SECONDS)
     if problems:
         raise ActualsError(len(actuals) - len(problems), problems)
     return len(actuals)

@@ -1,9 +1,17 @@
 """The prediction log over HTTP: what was predicted, and the lap times that were then driven."""
 
+import re
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -14,6 +22,7 @@ from f1pa_api.schemas.filters import CircuitKey, DriverNumber, NoFilter, Session
 from f1pa_api.schemas.requests import EndpointType, LapNumber, LapSeconds, Request
 
 MOST_ACTUALS = 1000
+DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 Outcome = Literal["ok", "refused", "failed"]
 PredictionKey = Annotated[
@@ -73,9 +82,19 @@ class ActualsRefusal(Refusal):
     problems: list[ActualProblem]
 
 
+def _written_out(value: object) -> object:
+    """Pydantic takes numbers too, as seconds or milliseconds by their size."""
+    if isinstance(value, str) and not DATE_AND_TIME.match(value):
+        raise PydanticCustomError("moment", "Input should be a date and a time, as in RFC 3339")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 class PredictionFilter(NoFilter):
-    since: Annotated[AwareDatetime | None, Field(description="Made then or later")] = None
-    until: Annotated[AwareDatetime | None, Field(description="Made before then")] = None
+    since: Annotated[Moment | None, Field(description="Made then or later")] = None
+    until: Annotated[Moment | None, Field(description="Made before then")] = None
     outcome: Annotated[Outcome | None, Field(description="What became of it")] = None
     model_version: Annotated[
         str | None, Field(min_length=1, max_length=40, description="Version that predicted")

@@ -44,9 +44,16 @@ def test_any_request_is_answered_as_documented(case: schemathesis.Case) -> None:
     if case.meta is None or case.meta.generation.mode.is_positive:
         for lap in laps(case):
             lead_up_to(lap)
+        if isinstance(case.body, dict) and "actuals" in case.body:
+            # Each prediction once.
+            told = {actual["prediction_id"].lower(): actual for actual in case.body["actuals"]}
+            case.body["actuals"] = list(told.values())
         if case.query:
             # Only an answer makes one.
             case.query.pop("cursor", None)
+            # A schema can't say that one comes before the other.
+            if "since" in case.query:
+                case.query.pop("until", None)
     # In its own process Schemathesis says that it takes gzip, and doesn't.
     case.call_and_validate(headers={"Accept-Encoding": "identity"})
 
@@ -56,7 +63,7 @@ def laps(case: schemathesis.Case) -> Iterator[dict[str, Any]]:
     if case.path.startswith("/predict/simple"):
         yield case.query
     if isinstance(case.body, dict):
-        features = case.body["features"]
+        features = case.body.get("features", [])
         yield from features if isinstance(features, list) else [features]
 
 

@@ -4,6 +4,7 @@ import base64
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -25,7 +26,11 @@ OPEN = {
 
 def path(rule: Rule) -> str:
     """A path that the rule matches."""
-    arguments = {**dict.fromkeys(rule.arguments, 1), "name": "start.js"}
+    arguments = {
+        **dict.fromkeys(rule.arguments, 1),
+        "name": "start.js",
+        "prediction_id": UUID(int=1),
+    }
     return str(rule.build(arguments, append_unknown=False)[1])  # type: ignore[index]
 
 

@@ -84,7 +84,7 @@ CREATE INDEX drift_runs_by_time ON drift_runs (finished_at);
 
 CREATE FUNCTION uuid7_floor(at timestamptz) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-    RETURN (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+    RETURN (lpad(to_hex(greatest(floor(extract(epoch FROM at) * 1000), 0)::bigint), 12, '0') || '70008000000000000000')::uuid;
 COMMENT ON FUNCTION uuid7_floor IS 'The lowest UUIDv7 of the millisecond';
 
 CREATE FUNCTION add_prediction_partitions(days date[]) RETURNS integer
