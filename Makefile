@@ -63,6 +63,7 @@ lint: $(INSTALLED) ## Check style, types and import directions
 bench: $(INSTALLED) ## Measure speed, also of other servers (QUICK=1: of ours alone)
 	@"$(BIN)/python" -m benchmarks.score_row
 	@"$(BIN)/python" -m benchmarks.metric_writes
+	@"$(BIN)/python" -m benchmarks.prediction_log $(if $(QUICK),--rounds 2 --seconds 1)
 	@$(if $(QUICK),,"$(BIN)/python" -m benchmarks.metric_scrapes)
 	@"$(BIN)/python" -m benchmarks.serving $(if $(QUICK),--only flask --only flask-loop --only f1pa --rounds 3 --seconds 1)
 
