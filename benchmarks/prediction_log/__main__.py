@@ -95,8 +95,9 @@ def main(rounds: int, seconds: int, connections: int) -> None:
     versions = environments.versions(Path(sys.executable), ["f1pa", "psycopg", "gunicorn"])
     show(
         f"{described}. {listed(versions)}.",
-        f"Two workers; wrk on {connections} connection{'s' if connections > 1 else ''}. Medians over {rounds} rounds, {seconds} s "
-        f"for each figure; the slow PostgreSQL takes {1000 * DELAY_SECONDS:g} ms for each packet.",
+        f"Two workers; wrk with --connections {connections}. Medians over {rounds} rounds,"
+        f" {seconds} s for each figure; the slow PostgreSQL takes {1000 * DELAY_SECONDS:g} ms for"
+        " each packet.",
         _targets(costs, turns),
         _table_of_costs(costs),
         _table_of_latencies(turns),
