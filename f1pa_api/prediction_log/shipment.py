@@ -65,7 +65,7 @@ class Shipment:
         self._connection.close()
 
     def ship(self, lines: bytes) -> list[bytes]:
-        """Have the lines in the table, all but those that are given back: it refuses them.
+        """Have the lines in the table (at least one), but for those given back: it refuses them.
 
         What was shipped before a psycopg.Error stays, and may be shipped again.
         """

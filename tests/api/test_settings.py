@@ -22,6 +22,8 @@ def test_what_must_be_set_is_enough(tmp_path: Path) -> None:
     settings = load()
     assert settings.database_url.get_secret_value() == DATABASE_URL
     assert settings.metrics_dir == tmp_path
+    assert settings.prediction_log
+    assert settings.prediction_log_dir == Path("prediction-log").absolute()
     assert (settings.api_host, settings.api_port) == ("127.0.0.1", 8000)
     assert (settings.model_name, settings.model_alias) == ("f1pa-lap-time", "champion")
 
@@ -64,6 +66,9 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: 
         ("F1PA_API_WORKERS", "none"),
         ("F1PA_API_THREADS", "0"),
         ("F1PA_METRICS_DIR", ""),
+        ("F1PA_PREDICTION_LOG", "perhaps"),
+        ("F1PA_PREDICTION_LOG_DIR", ""),
+        ("F1PA_PREDICTION_LOG_MAX_BYTES", "0"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
