@@ -87,6 +87,13 @@ def test_what_can_be_counted_is_there_at_0_from_the_start(api: ApiServer) -> Non
     for fallback in ("unknown_compound", "unknown_session", "session_unavailable"):
         assert api.value("f1pa_prediction_fallbacks_total", fallback=fallback) == 0
     assert api.value("f1pa_db_query_duration_seconds_count", query_type="session_laps") == 0
+    for outcome in ("ok", "refused", "failed"):
+        assert api.value("f1pa_prediction_log_written_total", outcome=outcome) == 0
+        assert api.value("f1pa_prediction_log_dropped_total", outcome=outcome) == 0
+    for what in ("shipped", "rejected", "write_failures", "ship_failures"):
+        assert api.value(f"f1pa_prediction_log_{what}_total") == 0
+    # Each worker has looked at its spool.
+    assert api.value("f1pa_prediction_log_settled_timestamp_seconds") > 0
 
 
 def test_a_killed_worker_s_gauges_go_and_its_counts_stay(api: ApiServer) -> None:
