@@ -14,6 +14,8 @@ from f1pa_api.schemas.predictions import Actual, ActualProblem, Unrecordable
 # How long a request waits for predictions that are on their way to the log.
 PATIENCE_SECONDS = 1.5
 RETRY_SECONDS = 0.25
+# Times are to the millisecond. A caller's may be a sum of minutes and seconds.
+SAME_WITHIN_SECONDS = 0.0005
 
 _RECORD = SQL(
     """
@@ -112,4 +114,5 @@ def _problem(actual: Actual, row: DictRow) -> Unrecordable | None:
         return "unknown"
     if row["outcome"] != "ok":
         return "not_predicted"
-    return None if row["actual_seconds"] == actual.lap_duration_seconds else "conflict"
+    difference = abs(row["actual_seconds"] - actual.lap_duration_seconds)
+    return None if difference < SAME_WITHIN_SECONDS else "conflict"

@@ -97,7 +97,7 @@ class PredictionFilter(NoFilter):
     until: Annotated[Moment | None, Field(description="Made before then")] = None
     outcome: Annotated[Outcome | None, Field(description="What became of it")] = None
     model_version: Annotated[
-        str | None, Field(min_length=1, max_length=40, description="Version that predicted")
+        str | None, Field(pattern="^[!-~]{1,40}$", description="Version that predicted")
     ] = None
     circuit_key: CircuitKey | None = None
     driver_number: DriverNumber | None = None

@@ -38,7 +38,7 @@ def search(query: PredictionFilter) -> Response:
 def actual(prediction_id: PredictionKey, body: ActualRequest) -> Response:
     """Tell the lap time that was driven after a prediction.
 
-    Telling it again changes nothing; another time is refused.
+    Telling it again changes nothing; a time that is another one by a millisecond is refused.
     """
     told = Actual(prediction_id=prediction_id, lap_duration_seconds=body.lap_duration_seconds)
     try:

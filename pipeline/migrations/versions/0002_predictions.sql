@@ -144,6 +144,8 @@ CREATE FUNCTION join_actuals(since timestamptz) RETURNS bigint
         SELECT prediction_id, predicted_at, lap_duration, 'laps'
         FROM predictions JOIN laps USING (session_key, driver_number, lap_number)
         WHERE outcome = 'ok' AND lap_duration IS NOT NULL AND predicted_at >= since
+        -- In the order in which callers' lap times are stored, or each could wait for the other.
+        ORDER BY prediction_id
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
