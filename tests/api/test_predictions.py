@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from psycopg import sql
 from werkzeug.test import TestResponse
 
+from f1pa_api import actuals
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.schemas.predictions import MOST_ACTUALS
 from pipeline.loading import load
@@ -196,6 +197,24 @@ def test_a_thousand_are_told_at_once_and_no_more(data_client: FlaskClient, log: 
     [problem] = answer.get_json()["fields"]
     assert problem["field"] == "actuals"
     assert str(MOST_ACTUALS) in problem["message"]
+
+
+@pytest.mark.parametrize("statement", [actuals._RECORD, actuals._RECORDED])
+def test_a_long_log_is_not_read_to_tell_lap_times(log: Log, statement: sql.Composed) -> None:
+    log.connection.execute(
+        "INSERT INTO predictions (prediction_id, predicted_at, outcome, endpoint_type,"
+        " duration_seconds, model_version, predicted_seconds)"
+        " SELECT id, uuid_extract_timestamp(id), 'ok', 'single', 0, '7', 90"
+        " FROM (SELECT uuidv7() AS id FROM generate_series(1, 20000)) AS made"
+    )
+    log.connection.execute("ANALYZE predictions")
+    ids = log.connection.execute("SELECT prediction_id FROM predictions LIMIT 1000").fetchall()
+    values = {"ids": [key for (key,) in ids], "seconds": [90.0] * len(ids)}
+    plan = log.connection.execute(sql.SQL("EXPLAIN ") + statement, values).fetchall()
+    days = log.connection.execute("SELECT DISTINCT tableoid::regclass FROM predictions").fetchall()
+    for (day,) in days:
+        # Days without rows are read as cheaply as any index.
+        assert f"Seq Scan on {day} " not in "\n".join(str(line) for (line,) in plan)
 
 
 def test_a_body_of_too_many_bytes_names_the_limit(data_client: FlaskClient) -> None:
