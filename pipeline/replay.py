@@ -12,6 +12,7 @@ from rich.console import Console
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from f1pa_api.schemas.answers import BatchAnswer
+from f1pa_api.schemas.predictions import MOST_ACTUALS
 from pipeline import replay_outcome, replay_plot
 from pipeline.errors import PipelineError
 from pipeline.progress import Advance, progress_bar
@@ -20,7 +21,6 @@ from pipeline.replay_race import LapBegin, Race, batches, lap_begins, read_race
 from pipeline.settings import PipelineSettings
 
 TIMEOUT_SECONDS = 30
-NOT_YET = requests.codes.service_unavailable
 LOG_PATIENCE_SECONDS = 30
 
 
@@ -60,6 +60,7 @@ class Desk:
         self._level = level
         self.takes_actuals = True
         self.not_taken = 0
+        self._untold: list[PredictedLap] = []
         self.warnings = 0
         self.versions: set[str] = set()
 
@@ -83,30 +84,41 @@ class Desk:
         return predicted
 
     def tell(self, driven: Sequence[PredictedLap]) -> None:
-        """Send the times of laps that were driven; nothing more once the API takes none."""
-        if not driven or not self.takes_actuals:
-            return
+        """Send the times of laps that were driven; nothing more once the API takes none. What its
+        log doesn't have yet goes with the next ones, or at the end (`tell_rest`)."""
+        self._untold += driven
+        while self._untold and self.takes_actuals:
+            laps = self._untold[:MOST_ACTUALS]
+            if not self._taken(laps):
+                return
+            del self._untold[: len(laps)]
+
+    @retry(
+        retry=retry_if_result(lambda all_told: not all_told),
+        stop=stop_after_delay(LOG_PATIENCE_SECONDS),
+        wait=wait_fixed(1),
+        retry_error_callback=lambda _: None,
+    )
+    def tell_rest(self) -> bool:
+        """Wait for the API's log, for a while."""
+        self.tell([])
+        return not self._untold or not self.takes_actuals
+
+    def _taken(self, laps: Sequence[PredictedLap]) -> bool:
+        """False if the API may take them later."""
         actuals = [
-            {"prediction_id": lap.prediction_id, "lap_duration_seconds": lap.actual}
-            for lap in driven
+            {"prediction_id": lap.prediction_id, "lap_duration_seconds": lap.actual} for lap in laps
         ]
-        response = self._post_until_logged("/predictions/actuals", {"actuals": actuals})
+        response = self._post("/predictions/actuals", {"actuals": actuals})
+        if _is_early(response):
+            return False
         if response.status_code == requests.codes.not_found:
             self.takes_actuals = False
         elif response.status_code == requests.codes.conflict:
             self.not_taken += len(response.json().get("problems", actuals))
         else:
             self._refuse(response)
-
-    @retry(
-        # The API takes the time of a lap once its log has the prediction.
-        retry=retry_if_result(lambda response: response.status_code == NOT_YET),
-        stop=stop_after_delay(LOG_PATIENCE_SECONDS),
-        wait=wait_fixed(1),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )
-    def _post_until_logged(self, path: str, body: dict[str, Any]) -> requests.Response:
-        return self._post(path, body)
+        return True
 
     def _post(self, path: str, body: dict[str, Any]) -> requests.Response:
         try:
@@ -153,6 +165,7 @@ class Replay:
             ]
             advance(len(self.predicted), len(begins))
         self.desk.tell([lap for _, lap in on_track])
+        self.desk.tell_rest()
 
 
 def replay(settings: PipelineSettings, plan: Plan, api: Api, console: Console) -> None:
@@ -219,6 +232,13 @@ def _answered(laps: Sequence[LapBegin], answer: BatchAnswer) -> Iterator[Predict
         yield PredictedLap(
             begin.lap, seconds, interval.lower, interval.upper, context, expected, key
         )
+
+
+def _is_early(response: requests.Response) -> bool:
+    """Whether the API's log may not have the predictions yet."""
+    return response.status_code == requests.codes.service_unavailable and (
+        b"not_logged_yet" in response.content
+    )
 
 
 def _reason(response: requests.Response) -> str:

@@ -335,7 +335,9 @@ def test_an_api_whose_log_lags_is_told_again(stand: Stand) -> None:
     stand.api.scripted[path, 0] = (503, b'{"error": "not_logged_yet"}')
     stand.api.scripted[path, 1] = (409, b'{"error": "conflict", "problems": [{}, {}]}')
     stand.replay()
-    assert stand.api.bodies(path)[0] == stand.api.bodies(path)[1]
+    early, again, *_ = [body["actuals"] for body in stand.api.bodies(path)]
+    assert again[: len(early)] == early
+    assert len(again) > len(early)
     assert "actuals: 2 were not taken" in stand.printed.getvalue()
 
 
