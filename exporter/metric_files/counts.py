@@ -14,8 +14,9 @@ from exporter.metric_files.families import MergedFamily
 from exporter.metric_files.records import FileName, FileState, Records, UnusableFileError
 from exporter.metric_files.sources import Change, Source
 
-# Names whose files are gone, before they are made one. Leased slots use few names, and again.
-LARGEST_DEPARTED = 256
+# Names whose files are gone, before they are made one: each with its own keys, which is 1 MiB for
+# 3,200 series. Leased slots use few names, and again.
+LARGEST_DEPARTED = 16
 
 
 class Counts:
@@ -52,6 +53,26 @@ class Counts:
     def take(self, name: FileName, records: Records) -> None:
         """What the file holds now. Raises UnusableFileError if it lost records."""
         self._taken.append((name, records))
+        self._count(name, records)
+
+    def end(self, listed: Mapping[str, int]) -> None:
+        """`listed` are the directory's files with their inodes, also those that were not taken."""
+        remains = any(
+            listed.get(file) == inode and file not in self._replaced
+            for file, inode in self._before.items()
+        )
+        if self._before and not remains:
+            self._start_generation()
+            for name, records in self._taken:
+                self._count(name, records)
+        departed = [file for file in self._sources if file not in listed]
+        if len(departed) > LARGEST_DEPARTED:
+            self._make_one_of(departed)
+
+    def merged(self) -> list[MergedFamily]:
+        return self._catalogue.merged(self._sums())
+
+    def _count(self, name: FileName, records: Records) -> None:
         source = self._sources.get(name.text)
         if source is None:
             source = self._sources[name.text] = Source()
@@ -63,23 +84,6 @@ class Counts:
             self._replaced.add(name.text)
         elif change is Change.SHORTENED:
             raise UnusableFileError(FileState.CORRUPT, "it lost records")
-
-    def end(self, listed: Mapping[str, int]) -> None:
-        """`listed` are the directory's files with their inodes, also those that were not taken."""
-        remains = any(
-            listed.get(file) == inode and file not in self._replaced
-            for file, inode in self._before.items()
-        )
-        if self._before and not remains:
-            self._start_generation()
-            for name, records in self._taken:
-                self.take(name, records)
-        departed = [file for file in self._sources if file not in listed]
-        if len(departed) > LARGEST_DEPARTED:
-            self._make_one_of(departed)
-
-    def merged(self) -> list[MergedFamily]:
-        return self._catalogue.merged(self._sums())
 
     def _start_generation(self) -> None:
         self._catalogue = Catalogue()

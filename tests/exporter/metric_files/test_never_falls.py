@@ -224,11 +224,13 @@ CHANCES = {
 def test_counters_never_fall(seed: int, tmp_path: Path) -> None:
     world = World(tmp_path, seed)
     steps = world.random.choices(list(CHANCES), list(CHANCES.values()), k=STEPS)
-    for step in steps:
-        step(world)
-    world.scrape()
-    for name in list(world.files):
-        world.forget(name)
+    try:
+        for step in steps:
+            step(world)
+        world.scrape()
+    finally:
+        for name in list(world.files):
+            world.forget(name)
     done = Counter(step.__name__ for step in steps)
     assert done["scrape"] > 3000
     # So there was something to fall, and it did when all began anew.
