@@ -34,13 +34,13 @@ from psycopg.sql import SQL
 from rich.table import Table
 
 from benchmarks.generated_laps import generate, key_of
+from benchmarks.process import CHECKOUT
 from benchmarks.terminal import console, end_on_sigterm
 from deploy.embedded import postgres
 from f1pa_api import lap_cursor
 from f1pa_api.lap_cursor import LapKey
 from pipeline.schema import migrate
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 CREDENTIALS = postgres.Credentials("superuser", "owner", "api", "exporter", "drift")
 USER, PASSWORD = "benchmark", "no secret"
 AUTHORIZATION = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"

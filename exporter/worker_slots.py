@@ -61,7 +61,7 @@ from prometheus_client.mmap_dict import mmap_key
 LOCK_FILE = "slots.lock"
 CHANGE, OWNER, FIRST_SLOT, AFTER_SLOTS = 0, 1, 16, 16 + 4096
 SLOT = re.compile(r"slot[0-9]+")
-METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(.+)\.db")
+METRIC_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_.+\.db")
 DAMAGED = ".damaged"
 # How long somebody waits for the change lock.
 MOMENT_SECONDS = 0.5
@@ -92,14 +92,6 @@ def held_slots(directory: Path) -> frozenset[str]:
         return frozenset()
     with lock_file:
         return lock_file.held_slots()
-
-
-def slots(directory: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """Those whose workers live, and those with nothing but files. Raises OSError."""
-    found = [METRIC_FILE.fullmatch(path.name) for path in directory.iterdir()]
-    writers = {name[2] for name in found if name is not None}
-    live = held_slots(directory)
-    return live, frozenset(filter(SLOT.fullmatch, writers)) - live
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Workers to read, and what reading them costs a process of its own."""
 
-import json
 import socket
 import statistics
 import subprocess
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.process import CHECKOUT, measured
 from benchmarks.serving.errors import BenchmarkError
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 BLOCK_BYTES, MIB = 512, 1024**2
-STOP_SECONDS, READ_SECONDS = 60, 600
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,9 @@ def workers(kind: str, directory: Path, recycles: int) -> Iterator[None]:
 
 def turn(interpreter: Path, way: str, directory: Path) -> Turn:
     """Raises BenchmarkError."""
-    done = subprocess.run(
-        [str(interpreter), "-m", "benchmarks.metric_scrapes.reader", way, str(directory)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=READ_SECONDS,
-    )
-    if done.returncode:
-        raise BenchmarkError(f"{way} failed:\n{done.stderr[-2000:]}")
-    return Turn(**json.loads(done.stdout))
+    arguments = [way, str(directory)]
+    found = measured("benchmarks.metric_scrapes.reader", arguments, interpreter=interpreter)
+    return Turn(**found)
 
 
 def disk(directory: Path) -> Disk:

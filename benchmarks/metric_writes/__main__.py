@@ -5,10 +5,7 @@ their turns in rounds. Ratios mean something, nanoseconds only on the machine an
 were taken.
 """
 
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,11 +13,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.process import measured
 from benchmarks.serving import environments, machine
 from benchmarks.serving.report import table
 from benchmarks.terminal import console, listed, show
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SLOTS, STOCK, SINGLE = "slots", "stock", "single"
 MODES = {
     SLOTS: "leased slots",
@@ -85,23 +82,14 @@ def _ratio(turns: list[Mapping[str, Nanoseconds]], write: str, mode: str) -> flo
 
 def _turn(mode: str) -> Nanoseconds:
     with tempfile.TemporaryDirectory(prefix="f1pa-writes-") as directory:
-        return measured(mode, Path(directory))
+        return written(mode, Path(directory))
 
 
-def measured(mode: str, directory: Path) -> Nanoseconds:
+def written(mode: str, directory: Path) -> Nanoseconds:
     """In a process that has its files, if any, in `directory`."""
     # The library reads it when it is imported.
     modes = {"PROMETHEUS_MULTIPROC_DIR": str(directory)} if mode == STOCK else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.metric_writes.writer", mode, str(directory)],
-        cwd=CHECKOUT,
-        env={**os.environ, **modes},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    found: Nanoseconds = json.loads(done.stdout)
+    found: Nanoseconds = measured("benchmarks.metric_writes.writer", [mode, str(directory)], modes)
     return found
 
 

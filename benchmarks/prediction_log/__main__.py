@@ -7,9 +7,7 @@ Ratios mean something, microseconds only on the machine and at the moment they w
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,10 +26,11 @@ from benchmarks.prediction_log.troubles import (
     UP,
     Troubled,
 )
+from benchmarks.process import measured
 from benchmarks.serving import api, environments, machine, questions, wrk
 from benchmarks.serving.contenders import Command, Contender, Start
 from benchmarks.serving.errors import BenchmarkError
-from benchmarks.serving.questions import CHECKOUT, LAPS, Questions
+from benchmarks.serving.questions import LAPS, Questions
 from benchmarks.serving.report import table
 from benchmarks.serving.servers import free_port, running
 from benchmarks.serving.wrk import Outcome
@@ -40,7 +39,7 @@ from deploy.embedded.postgres import PostgresError
 
 MOST_MICROSECONDS, MOST_P99 = 40, 1.1
 WORKERS = 2
-SETTLE_SECONDS, PATIENCE_SECONDS = 2, 300
+SETTLE_SECONDS = 2
 NOWHERE = "postgresql://nobody:nothing@127.0.0.1:9/none"
 
 OFF = "off"
@@ -147,20 +146,11 @@ def measured_costs(asked: Questions) -> list[Cost]:
             json.dumps([{"path": path, "body": body.decode()} for _, path, body, _ in calls])
         )
         start = Start(free_port(), 1, folder)
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.prediction_log.costs", str(file)],
-            env={**os.environ, **api.environment(start, asked, NOWHERE)},
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
-    if done.returncode:
-        raise BenchmarkError(f"the costs can't be measured:\n{done.stderr[-1000:]}")
+        settings = api.environment(start, asked, NOWHERE)
+        found = measured("benchmarks.prediction_log.costs", [str(file)], settings)
     return [
         Cost(title, *([one / laps for one in times] for times in taken))
-        for (title, _, _, laps), taken in zip(calls, json.loads(done.stdout), strict=True)
+        for (title, _, _, laps), taken in zip(calls, found, strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.process import CHECKOUT
 from benchmarks.serving import (
     api,
     bare,
@@ -28,7 +29,7 @@ from benchmarks.serving import (
 from benchmarks.serving import questions as questions_module
 from benchmarks.serving.contenders import Contender
 from benchmarks.serving.errors import BenchmarkError
-from benchmarks.serving.questions import CHECKOUT, Questions
+from benchmarks.serving.questions import Questions
 from benchmarks.serving.results import Results
 from benchmarks.serving.rounds import Plan
 from benchmarks.terminal import console, end_on_sigterm, show

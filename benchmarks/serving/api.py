@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.process import CHECKOUT
 from benchmarks.serving import environments
 from benchmarks.serving.contenders import JSON, Command, Contender, Load, Start
-from benchmarks.serving.questions import CHECKOUT, Questions
+from benchmarks.serving.questions import Questions
 from f1pa_api.features.intervals import DEFAULT_LEVEL
 from f1pa_api.features.rows import Context
 from f1pa_api.prediction import predict_laps

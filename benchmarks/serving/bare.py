@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
+from benchmarks.process import CHECKOUT
 from benchmarks.serving import api, environments
 from benchmarks.serving.bare_flask import ANSWER_FILE
 from benchmarks.serving.contenders import Command, Contender, Load, Start
-from benchmarks.serving.questions import CHECKOUT, Questions
+from benchmarks.serving.questions import Questions
 from f1pa_api.features.intervals import DEFAULT_LEVEL
 from f1pa_api.prediction import predict_laps
 from f1pa_api.prediction_answers import answer_of

@@ -1,20 +1,15 @@
 """Where a worker's time goes: its requests without Gunicorn and sockets, in one process."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from benchmarks.process import measured
 from benchmarks.serving import api, bare
 from benchmarks.serving.contenders import Start
-from benchmarks.serving.errors import BenchmarkError
-from benchmarks.serving.questions import CHECKOUT, Questions
+from benchmarks.serving.questions import Questions
 from benchmarks.serving.rounds import Advance, Plan
 from benchmarks.serving.servers import free_port
-
-PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -51,16 +46,9 @@ def take(questions: Questions, database_url: str, plan: Plan, advance: Advance) 
     file = folder / "calls.json"
     file.write_text(json.dumps([asdict(call) for call in calls.values()]))
     start = Start(free_port(), 1, folder)
-    settings = api.environment(start, questions, database_url)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving.wsgi_calls", str(file)],
-        env={**os.environ, **settings, **bare.constant_answer(start, questions)},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
-    if done.returncode:
-        raise BenchmarkError(f"the layers can't be timed:\n{done.stderr[-1000:]}")
-    return [Layer(*pair) for pair in zip(calls, json.loads(done.stdout), strict=True)]
+    settings = {
+        **api.environment(start, questions, database_url),
+        **bare.constant_answer(start, questions),
+    }
+    found = measured("benchmarks.serving.wsgi_calls", [str(file)], settings)
+    return [Layer(*pair) for pair in zip(calls, found, strict=True)]

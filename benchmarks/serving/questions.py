@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import season
+from benchmarks.process import CHECKOUT
 from f1pa_api import model
 from f1pa_api.features.rows import CONTEXTS, Context, FeatureRow, build
 from f1pa_api.model_cache import ModelCache
@@ -17,7 +18,6 @@ from f1pa_api.schemas.artefact import ARTEFACT_FILE
 from f1pa_api.schemas.requests import LapFeatures, PreviousLap
 from pipeline.matrix import AskedLap
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "benchmarks/season.py",
     "benchmarks/serving/questions.py",

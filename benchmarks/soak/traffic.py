@@ -1,6 +1,7 @@
 """wrk again and again, in a thread."""
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from benchmarks.serving import wrk
@@ -16,11 +17,11 @@ class Traffic:
         self.answered = self.broken = 0
         self._port, self._load = port, load
         self._enough = threading.Event()
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._ask, name="traffic")
+        self._thread = ThreadPoolExecutor(1)
+        self._asking: Future[None] | None = None
 
     def __enter__(self) -> "Traffic":
-        self._thread.start()
+        self._asking = self._thread.submit(self._ask)
         return self
 
     def __exit__(
@@ -30,20 +31,15 @@ class Traffic:
         ___: TracebackType | None,
     ) -> None:
         self._enough.set()
-        self._thread.join()
+        self._thread.shutdown()
 
     def check(self) -> None:
         """Raises what has ended the traffic, such as BenchmarkError for a refused request."""
-        if self._failure is not None:
-            raise self._failure
+        if self._asking is not None and self._asking.done():
+            self._asking.result()
 
     def _ask(self) -> None:
-        try:
-            while not self._enough.is_set():
-                outcome = wrk.drive(
-                    self._port, self._load, CONNECTIONS, TURN_SECONDS, may_break=True
-                )
-                self.answered += outcome.requests
-                self.broken += outcome.broken
-        except Exception as error:  # noqa: BLE001 - `check` raises it where it can be handled
-            self._failure = error
+        while not self._enough.is_set():
+            outcome = wrk.drive(self._port, self._load, CONNECTIONS, TURN_SECONDS, may_break=True)
+            self.answered += outcome.requests
+            self.broken += outcome.broken

@@ -1,12 +1,11 @@
 """The metrics that the API's workers keep in their metric files, added up over the workers."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from exporter import worker_slots
 from exporter.collection import Reading
 from exporter.metric_files import FAULTS, MetricFiles, Scrape
 
@@ -23,15 +22,13 @@ class WorkersCollector:
     fresh_seconds = 0.0
 
     def __init__(self, metrics_dir: Path, owned_elsewhere: Callable[[str], bool]) -> None:
-        self._metrics_dir = metrics_dir
         self._files = MetricFiles(metrics_dir)
         self._owned_elsewhere = owned_elsewhere
 
     def collect(self) -> Reading:
         scrape = self._files.read()
         families = [family for family in scrape.families if not self._owned_elsewhere(family.name)]
-        slots = _about_slots(*worker_slots.slots(self._metrics_dir))
-        return Reading([*families, *_about(scrape), slots], _state(scrape))
+        return Reading([*families, *_about(scrape)], _state(scrape))
 
     def unknown(self, elapsed_seconds: float) -> Sequence[Metric]:  # noqa: ARG002 - the protocol's
         return []
@@ -40,17 +37,6 @@ class WorkersCollector:
 def _state(scrape: Scrape) -> str:
     lost = sum(scrape.files[state] for state in FAULTS)
     return f"read, but for {lost} file{'s' * (lost > 1)}" if lost else "read"
-
-
-def _about_slots(live: Collection[str], dead: Collection[str]) -> Metric:
-    family = GaugeMetricFamily(
-        "f1pa_exporter_worker_slots",
-        "Slots of the workers: live ones have a worker, dead ones only the files of their last.",
-        labels=["state"],
-    )
-    family.add_metric(["live"], len(live))
-    family.add_metric(["dead"], len(dead))
-    return family
 
 
 def _about(scrape: Scrape) -> list[Metric]:
@@ -62,8 +48,16 @@ def _about(scrape: Scrape) -> list[Metric]:
     )
     for state, count in scrape.files.items():
         files.add_metric([state], count)
+    slots = GaugeMetricFamily(
+        "f1pa_exporter_worker_slots",
+        "Slots of the workers: live ones have a worker, dead ones only the files of their last.",
+        labels=["state"],
+    )
+    slots.add_metric(["live"], scrape.slots_live)
+    slots.add_metric(["dead"], scrape.slots_dead)
     return [
         files,
+        slots,
         GaugeMetricFamily(
             "f1pa_exporter_metric_dir_bytes",
             "What the files in the folder of the metric files take of their file system.",

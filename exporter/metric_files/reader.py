@@ -35,7 +35,8 @@ class Scrape:
     """What one reading of the directory found.
 
     `bytes_used` is what its files take of the file system. `dropped` are records whose family
-    has another type or mode in another file.
+    has another type or mode in another file. Of the slots, those that are `dead` have the files
+    of their last worker.
     """
 
     families: list[MergedFamily]
@@ -43,6 +44,8 @@ class Scrape:
     bytes_used: int
     bytes_free: int
     dropped: int
+    slots_live: int
+    slots_dead: int
 
     @property
     def series(self) -> int:
@@ -119,6 +122,8 @@ class MetricFiles:
             bytes_used=bytes_used,
             bytes_free=space.f_bavail * space.f_frsize,
             dropped=self._counts.dropped + gauges.dropped,
+            slots_live=len(held or ()),
+            slots_dead=len(_slots(entries).difference(held or ())),
         )
 
     def _generation(self) -> tuple[int, ...] | None:
@@ -191,6 +196,12 @@ class MetricFiles:
             for file in remembered.keys() - present:
                 del remembered[file]
         self._layouts.keep(self._expected.values())
+
+
+def _slots(entries: list[_Entry]) -> set[str]:
+    """Those with files."""
+    names = filter(None, (records.parsed(entry.file) for entry in entries))
+    return {name.writer for name in names if worker_slots.SLOT.fullmatch(name.writer)}
 
 
 def _is_released(writer: str, held: Collection[str] | None) -> bool:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
 from f1pa_api.prediction_log import lines
@@ -17,36 +16,6 @@ from f1pa_api.uuid7 import age_seconds, uuid7
 LEEWAY_SECONDS = 2.0
 
 
-class PredictionLog(Protocol):
-    def start(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def answered(
-        self,
-        asked: Asked,
-        kind: EndpointType,
-        model_version: str,
-        level: float,
-        laps: Sequence[AnsweredLap],
-    ) -> None:
-        """Log what will be answered."""
-
-    def not_answered(
-        self,
-        asked: Asked,
-        kind: EndpointType,
-        model_version: str | None,
-        outcome: Outcome,
-        reason: str,
-    ) -> None:
-        """Log a request that gets no prediction."""
-
-    def may_hold(self, prediction_id: UUID) -> bool:
-        """Whether the prediction is on its way to the database, or may have been until some
-        seconds ago: who has looked for it there just before has to look again."""
-
-
 class NoLog:
     """Keeps nothing."""
 
@@ -58,7 +27,7 @@ class NoLog:
 
     def not_answered(self, *_: object) -> None: ...
 
-    def may_hold(self, prediction_id: UUID) -> bool:  # noqa: ARG002 - the protocol's
+    def may_hold(self, _: UUID) -> bool:
         return False
 
 
@@ -83,6 +52,7 @@ class SpooledLog:
         level: float,
         laps: Sequence[AnsweredLap],
     ) -> None:
+        """Log what will be answered."""
         text = lines.of_laps(asked, kind, model_version, level, laps)
         self._spool.append(Lines("ok", text, len(laps)))
 
@@ -94,13 +64,19 @@ class SpooledLog:
         outcome: Outcome,
         reason: str,
     ) -> None:
+        """Log a request that gets no prediction."""
         text = lines.of_request(uuid7(), asked, kind, model_version, outcome, reason)
         self._spool.append(Lines(outcome, text))
 
     def may_hold(self, prediction_id: UUID) -> bool:
+        """Whether the prediction is on its way to the database, or may have been until some
+        seconds ago: who has looked for it there just before has to look again."""
         age = age_seconds(prediction_id)
         on_its_way = time.time() - self._shipper.settled()
         return -LEEWAY_SECONDS < age < on_its_way + LEEWAY_SECONDS
+
+
+PredictionLog = SpooledLog | NoLog
 
 
 def build(folder: Path | None, most_bytes: int, database_url: str) -> PredictionLog:
