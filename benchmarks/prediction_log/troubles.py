@@ -2,7 +2,6 @@
 
 import contextlib
 import select
-import signal
 import socket
 import threading
 import time
@@ -69,9 +68,7 @@ class Troubled:
         elif not self._is_up():
             self._start()
         if state == HANGS:
-            self._stopped = self._processes()
-            for process in self._stopped:
-                process.send_signal(signal.SIGSTOP)
+            self._stop_processes()
 
     def _start(self) -> None:
         data, log = self._folder / "data", self._folder / "server.log"
@@ -82,10 +79,15 @@ class Troubled:
     def _is_up(self) -> bool:
         return (self._folder / "data" / "postmaster.pid").exists()
 
-    def _processes(self) -> list[psutil.Process]:
+    def _stop_processes(self) -> None:
         pid = int((self._folder / "data" / "postmaster.pid").read_text().splitlines()[0])
         main = psutil.Process(pid)
-        return [*main.children(), main]
+        # The one that starts the others first; of these some may just be ending.
+        main.suspend()
+        self._stopped = [*main.children(), main]
+        for process in self._stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def _accept(self) -> None:
         while True:
