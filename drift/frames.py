@@ -4,13 +4,13 @@ Evidently drops a column that one side lacks, skips infinities and counts 1 and 
 categories, each without a word; all three would pass for an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from drift.columns import COLUMNS, Column
+from drift.columns import COLUMNS, Column, Kind
 from drift.errors import ColumnError, InsufficientDataError
 
 # Evidently copies labels into the page's script without escaping "</script>".
@@ -40,6 +40,30 @@ def comparable(
     )
 
 
+def usable(
+    frame: pd.DataFrame, name: str, kinds: Mapping[str, Kind], min_rows: int
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The columns of `kinds` that have `min_rows` values, and of each other one why it is left out.
+
+    A year may be null. Raises ColumnError, and InsufficientDataError where the whole frame is too
+    short.
+    """
+    if len(frame) < min_rows:
+        raise InsufficientDataError(name, None, len(frame), min_rows)
+    there, reasons = {}, {}
+    for column, kind in kinds.items():
+        found = list(frame.columns).count(column)
+        if found > 1:
+            raise ColumnError(name, column, "occurs twice")
+        count = int(frame[column].notna().sum()) if found else 0
+        if found and (count >= min_rows or column == "year"):
+            there[column] = _converted(frame[column].reset_index(drop=True), name, column, kind)
+        else:
+            few = f"{count} values in {name}, {min_rows} needed"
+            reasons[column] = few if found else f"is missing in {name}"
+    return pd.DataFrame(there), reasons
+
+
 def _watched(
     frame: pd.DataFrame, name: str, columns: Sequence[Column], min_rows: int
 ) -> pd.DataFrame:
@@ -57,29 +81,32 @@ def _watched(
         count = int(values.notna().sum())
         if count < min_rows:
             raise InsufficientDataError(name, column.name, count, min_rows)
-        watched[column.name] = _converted(values, name, column)
+        watched[column.name] = _converted(values, name, column.name, column.kind)
     return pd.DataFrame(watched)
 
 
-def _converted(values: pd.Series, frame: str, column: Column) -> pd.Series:
-    if column.kind == "label":
+def _converted(values: pd.Series, frame: str, column: str, kind: Kind) -> pd.Series:
+    if values.isna().all():
+        # An empty column has no usable dtype.
+        return pd.Series(np.nan, index=values.index) if kind == "number" else values.astype("string")
+    if kind == "label":
         if types.infer_dtype(values, skipna=True) != "string":
-            raise ColumnError(frame, column.name, f"holds {values.dtype}, not text")
+            raise ColumnError(frame, column, f"holds {values.dtype}, not text")
         labels = values.astype("string")
         odd = labels[~labels.str.fullmatch(LABEL).fillna(True)]
         if len(odd):
-            raise ColumnError(frame, column.name, f"holds the label {odd.iloc[0][:40]!r}")
+            raise ColumnError(frame, column, f"holds the label {odd.iloc[0][:40]!r}")
         return labels
     if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
-        raise ColumnError(frame, column.name, f"holds {values.dtype}, not numbers")
+        raise ColumnError(frame, column, f"holds {values.dtype}, not numbers")
     if types.is_complex_dtype(values):
-        raise ColumnError(frame, column.name, f"holds {values.dtype}, not real numbers")
+        raise ColumnError(frame, column, f"holds {values.dtype}, not real numbers")
     numbers = pd.Series(values.to_numpy("float64", na_value=np.nan))
     if np.isinf(numbers).any():
-        raise ColumnError(frame, column.name, "holds an infinite value")
-    if column.kind == "number":
+        raise ColumnError(frame, column, "holds an infinite value")
+    if kind == "number":
         return numbers
     # A null turns pandas' integers into floats, so whole floats are keys too.
     if (numbers.dropna() % 1 != 0).any() or (numbers.abs() > LARGEST_KEY).any():
-        raise ColumnError(frame, column.name, "holds a number that is not whole or too large")
+        raise ColumnError(frame, column, "holds a number that is not whole or too large")
     return numbers.astype("Int64").astype("string")
