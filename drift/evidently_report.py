@@ -1,16 +1,29 @@
 """The only module that knows Evidently. Importing it takes seconds and about 280 MiB."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from evidently import DataDefinition, Dataset, Report
-from evidently.presets import DataDriftPreset
+from evidently import DataDefinition, Dataset, Regression, Report
+from evidently.core.report import Snapshot
+from evidently.legacy.calculations.stattests import StatTest, register_stattest
+from evidently.legacy.core import ColumnType
+from evidently.metrics import ValueDrift
+from evidently.presets import DataDriftPreset, RegressionPreset
 
-from drift.columns import Column
+from drift.columns import CircuitMethod, Column, Kind
 from drift.errors import ReportWriteError
 from drift.summary import ColumnDrift
+
+# What the page calls the methods of drift.same_circuits.
+TITLES: Mapping[CircuitMethod, str] = {
+    "shift": "shift, in the column's unit",
+    "relative_shift": "shift, in % of what is usual at the circuit",
+    "unseen": "share of rows with a value that the reference has not",
+    "constant": "share of rows with their circuit's most frequent value",
+}
 
 
 def compare(
@@ -20,25 +33,13 @@ def compare(
 
     The frames must come from `drift.frames.comparable`. Raises OSError and ReportWriteError.
     """
-    definition = DataDefinition(
-        numerical_columns=[column.name for column in columns if column.kind == "number"],
-        categorical_columns=[column.name for column in columns if column.kind != "number"],
-    )
+    definition = _definition({column.name: column.kind for column in columns})
     preset = DataDriftPreset(
         columns=[column.name for column in columns],
         per_column_method={column.name: column.method for column in columns},
         per_column_threshold={column.name: column.threshold for column in columns},
     )
-    # A column that never changes has no correlation, which Evidently computes for its plots.
-    with np.errstate(invalid="ignore"):
-        snapshot = Report([preset]).run(
-            current_data=Dataset.from_pandas(current, data_definition=definition),
-            reference_data=Dataset.from_pandas(reference, data_definition=definition),
-        )
-        # Given a Path, save_html writes nothing and says nothing.
-        snapshot.save_html(str(html))
-    if html.stat().st_size == 0:
-        raise ReportWriteError(html, "Evidently wrote an empty file")
+    snapshot = _written(Report([preset]), reference, current, definition, html)
     # The count of drifted columns is a metric of the whole frame, without a column.
     measured = {
         metric["config"]["column"]: metric
@@ -46,6 +47,87 @@ def compare(
         if "column" in metric["config"]
     }
     return tuple(_column_drift(column, measured[column.name]) for column in columns)
+
+
+def show(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    measured: Sequence[ColumnDrift],
+    kinds: Mapping[str, Kind],
+    html: Path,
+) -> None:
+    """Write the HTML report of what `drift.same_circuits` measured, with its scores.
+
+    Raises OSError and ReportWriteError.
+    """
+    _register({(column.name, column.method): column for column in measured})
+    first = {column.name: column for column in reversed(measured)}
+    # In the overview a column has one place; what else is measured of it follows.
+    preset = DataDriftPreset(
+        columns=list(first),
+        per_column_method={name: column.method for name, column in first.items()},
+        per_column_threshold={name: column.threshold for name, column in first.items()},
+    )
+    others = [
+        ValueDrift(column=column.name, method=column.method, threshold=column.threshold)
+        for column in measured
+        if column is not first[column.name]
+    ]
+    definition = _definition({name: kinds[name] for name in first})
+    _written(Report([preset, *others]), reference, current, definition, html)
+
+
+def show_errors(
+    reference: pd.DataFrame, current: pd.DataFrame, target: str, prediction: str, html: Path
+) -> None:
+    """Write the HTML report of a model's errors. Raises OSError and ReportWriteError."""
+    definition = DataDefinition(
+        numerical_columns=[target, prediction],
+        regression=[Regression(target=target, prediction=prediction)],
+    )
+    _written(Report([RegressionPreset()]), reference, current, definition, html)
+
+
+def _definition(kinds: Mapping[str, Kind]) -> DataDefinition:
+    return DataDefinition(
+        numerical_columns=[name for name, kind in kinds.items() if kind == "number"],
+        categorical_columns=[name for name, kind in kinds.items() if kind != "number"],
+    )
+
+
+def _written(
+    report: Report,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    definition: DataDefinition,
+    html: Path,
+) -> Snapshot:
+    # A column that never changes has no correlation, which Evidently computes for its plots.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        snapshot = report.run(
+            current_data=Dataset.from_pandas(current, data_definition=definition),
+            reference_data=Dataset.from_pandas(reference, data_definition=definition),
+        )
+        # Given a Path, save_html writes nothing and says nothing.
+        snapshot.save_html(str(html))
+    if html.stat().st_size == 0:
+        raise ReportWriteError(html, "Evidently wrote an empty file")
+    return snapshot
+
+
+def _register(measured: Mapping[tuple[str, str], ColumnDrift]) -> None:
+    """Have Evidently take our scores for its own. It knows a method by its name alone."""
+
+    def known(
+        method: str, reference: pd.Series, current: pd.Series, kind: ColumnType, threshold: float
+    ) -> tuple[float, bool]:
+        del current, kind, threshold
+        column = measured[str(reference.name), method]
+        return column.score, column.drifted
+
+    for method, title in TITLES.items():
+        test = StatTest(method, title, [ColumnType.Numerical, ColumnType.Categorical])
+        register_stattest(test, partial(known, method))
 
 
 def _column_drift(column: Column, metric: dict[str, object]) -> ColumnDrift:

@@ -64,6 +64,24 @@ def usable(
     return pd.DataFrame(there), reasons
 
 
+def timed(
+    frame: pd.DataFrame, name: str, columns: Sequence[str], min_rows: int
+) -> pd.DataFrame:
+    """The rows that have a number in each of `columns`, as numbers.
+
+    Raises ColumnError and InsufficientDataError.
+    """
+    there, reasons = usable(frame, name, dict.fromkeys(columns, "number"), min_rows)
+    for column in reasons:
+        if column not in frame:
+            raise ColumnError(name, column, "is missing")
+        raise InsufficientDataError(name, column, int(frame[column].count()), min_rows)
+    whole = there.dropna(ignore_index=True)
+    if len(whole) < min_rows:
+        raise InsufficientDataError(name, None, len(whole), min_rows)
+    return whole
+
+
 def _watched(
     frame: pd.DataFrame, name: str, columns: Sequence[Column], min_rows: int
 ) -> pd.DataFrame:

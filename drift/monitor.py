@@ -2,12 +2,16 @@
 
 import logging
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 
+from drift import same_circuits
+from drift.columns import SAME_CIRCUITS
 from drift.errors import ReportNameError, ReportWriteError
-from drift.frames import comparable
+from drift.frames import comparable, timed
 from drift.replacement import replacing
 from drift.summary import DriftSummary
 
@@ -41,28 +45,74 @@ class DriftMonitor:
         Raises ReportNameError, ColumnError, InsufficientDataError (`min_rows` values of each
         column are needed in each frame) and ReportWriteError; then nothing was replaced.
         """
-        if not _is_report_name(report_name):
-            raise ReportNameError(report_name)
-        if min_rows < 1:
-            raise ValueError(f"min_rows {min_rows}: at least 1")
+        html = self._page(report_name, min_rows)
         reference, current, columns = comparable(reference_data, current_data, min_rows)
-        html = self.reports_dir / f"{report_name}.html"
-        try:
-            self.reports_dir.mkdir(parents=True, exist_ok=True)
-            # Left in reverse: whoever sees the new summary finds its page.
-            with replacing(html.with_suffix(".json")) as new_json, replacing(html) as new_html:
-                # Frames and folders that are refused cost no import of Evidently.
-                from drift.evidently_report import compare  # noqa: PLC0415
 
-                summary = DriftSummary(
-                    columns=compare(reference, current, columns, new_html),
-                    reference_rows=len(reference),
-                    current_rows=len(current),
-                )
-                new_json.write_text(summary.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise ReportWriteError(html, error) from error
-        logger.info("drift report %s: %.0f %% of columns drifted", html, summary.share * 100)
+        def write(page: Path) -> DriftSummary:
+            # Frames and folders that are refused cost no import of Evidently.
+            from drift.evidently_report import compare  # noqa: PLC0415
+
+            return DriftSummary(
+                columns=compare(reference, current, columns, page),
+                reference_rows=len(reference),
+                current_rows=len(current),
+            )
+
+        return self._written(html, write)
+
+    def generate_same_circuits_report(
+        self,
+        reference_data: pd.DataFrame,
+        current_data: pd.DataFrame,
+        report_name: str = "same_circuits_drift",
+        min_rows: int = MIN_ROWS,
+    ) -> Path:
+        """The same for a window of laps beside the reference's laps of the same circuits
+        (drift.same_circuits).
+
+        A column without enough values is left out and named in the summary's `not_compared`; the
+        state is then never `ok`. Raises as above.
+        """
+        html = self._page(report_name, min_rows)
+        found = same_circuits.compare(reference_data, current_data, min_rows)
+        kinds = {rule.name: rule.kind for rule in SAME_CIRCUITS}
+
+        def write(page: Path) -> DriftSummary:
+            from drift.evidently_report import show  # noqa: PLC0415
+
+            show(found.reference, found.current, found.columns, kinds, page)
+            return DriftSummary(
+                columns=found.columns,
+                reference_rows=found.reference_rows,
+                current_rows=len(current_data),
+                not_compared=found.not_compared,
+            )
+
+        return self._written(html, write)
+
+    def generate_model_performance_report(
+        self,
+        reference_data: pd.DataFrame,
+        current_data: pd.DataFrame,
+        report_name: str = "model_performance",
+        target_column: str = "lap_duration",
+        prediction_column: str = "prediction",
+        min_rows: int = MIN_ROWS,
+    ) -> Path:
+        """The model's errors on laps that were driven, beside those on the reference's.
+
+        Rows without one of the two are left out. Writes REPORT_NAME.html and gives its path.
+        Raises as generate_data_drift_report.
+        """
+        html = self._page(report_name, min_rows)
+        columns = target_column, prediction_column
+        reference = timed(reference_data, "reference_data", columns, min_rows)
+        current = timed(current_data, "current_data", columns, min_rows)
+        with self._reported(html), replacing(html) as page:
+            from drift.evidently_report import show_errors  # noqa: PLC0415
+
+            show_errors(reference, current, target_column, prediction_column, page)
+        logger.info("performance report %s", html)
         return html
 
     def list_reports(self) -> list[Path]:
@@ -77,6 +127,40 @@ class DriftMonitor:
                 continue
         return [path for _, path in sorted(written, reverse=True)]
 
+    def prune(self, keep: int) -> int:
+        """Remove all reports but the newest `keep`; gives how many went."""
+        old = self.list_reports()[keep:]
+        for page in old:
+            for file in (page, page.with_suffix(".json")):
+                with suppress(FileNotFoundError):
+                    file.unlink()
+        return len(old)
+
+    def _page(self, report_name: str, min_rows: int) -> Path:
+        if not _is_report_name(report_name):
+            raise ReportNameError(report_name)
+        if min_rows < 1:
+            raise ValueError(f"min_rows {min_rows}: at least 1")
+        return self.reports_dir / f"{report_name}.html"
+
+    def _written(self, html: Path, write: Callable[[Path], DriftSummary]) -> Path:
+        with self._reported(html):
+            # Left in reverse: whoever sees the new summary finds its page.
+            with replacing(html.with_suffix(".json")) as new_json, replacing(html) as new_html:
+                summary = write(new_html)
+                new_json.write_text(summary.to_json(), encoding="utf-8")
+        logger.info("drift report %s: %.0f %% of columns drifted", html, summary.share * 100)
+        return html
+
+    @contextmanager
+    def _reported(self, html: Path) -> Iterator[None]:
+        try:
+            self.reports_dir.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise ReportWriteError(html, error) from error
+
 
 def _is_report_name(name: object) -> bool:
-    return isinstance(name, str) and REPORT_NAME.fullmatch(name) is not None
+    # The job's own summary has that name.
+    return isinstance(name, str) and name != "summary" and REPORT_NAME.fullmatch(name) is not None
