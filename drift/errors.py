@@ -7,6 +7,10 @@ class DriftError(Exception):
     """No report was written; reports of earlier runs are unchanged."""
 
 
+class SettingsError(DriftError):
+    """A setting is missing or wrong; the message names its variable."""
+
+
 class ColumnError(DriftError):
     """A column is missing or does not hold what it should."""
 
@@ -41,3 +45,11 @@ class ReportWriteError(DriftError):
     def __init__(self, path: Path, reason: object) -> None:
         self.path = path
         super().__init__(f"cannot write {path}: {reason}")
+
+
+class LogError(DriftError):
+    """The prediction log can't be read or written. One line."""
+
+    def __init__(self, reason: object) -> None:
+        text = " ".join(str(reason).split()) or type(reason).__name__
+        super().__init__(f"the prediction log: {text[:300]}")

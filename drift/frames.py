@@ -64,9 +64,7 @@ def usable(
     return pd.DataFrame(there), reasons
 
 
-def timed(
-    frame: pd.DataFrame, name: str, columns: Sequence[str], min_rows: int
-) -> pd.DataFrame:
+def timed(frame: pd.DataFrame, name: str, columns: Sequence[str], min_rows: int) -> pd.DataFrame:
     """The rows that have a number in each of `columns`, as numbers.
 
     Raises ColumnError and InsufficientDataError.
@@ -106,7 +104,9 @@ def _watched(
 def _converted(values: pd.Series, frame: str, column: str, kind: Kind) -> pd.Series:
     if values.isna().all():
         # An empty column has no usable dtype.
-        return pd.Series(np.nan, index=values.index) if kind == "number" else values.astype("string")
+        return (
+            pd.Series(np.nan, index=values.index) if kind == "number" else values.astype("string")
+        )
     if kind == "label":
         if types.infer_dtype(values, skipna=True) != "string":
             raise ColumnError(frame, column, f"holds {values.dtype}, not text")

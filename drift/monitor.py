@@ -2,14 +2,14 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 
 from drift import same_circuits
-from drift.columns import SAME_CIRCUITS
+from drift.columns import SAME_CIRCUITS, Rule
 from drift.errors import ReportNameError, ReportWriteError
 from drift.frames import comparable, timed
 from drift.replacement import replacing
@@ -66,6 +66,7 @@ class DriftMonitor:
         current_data: pd.DataFrame,
         report_name: str = "same_circuits_drift",
         min_rows: int = MIN_ROWS,
+        rules: Sequence[Rule] = SAME_CIRCUITS,
     ) -> Path:
         """The same for a window of laps beside the reference's laps of the same circuits
         (drift.same_circuits).
@@ -74,8 +75,8 @@ class DriftMonitor:
         state is then never `ok`. Raises as above.
         """
         html = self._page(report_name, min_rows)
-        found = same_circuits.compare(reference_data, current_data, min_rows)
-        kinds = {rule.name: rule.kind for rule in SAME_CIRCUITS}
+        found = same_circuits.compare(reference_data, current_data, min_rows, rules)
+        kinds = {rule.name: rule.kind for rule in rules}
 
         def write(page: Path) -> DriftSummary:
             from drift.evidently_report import show  # noqa: PLC0415
@@ -144,11 +145,14 @@ class DriftMonitor:
         return self.reports_dir / f"{report_name}.html"
 
     def _written(self, html: Path, write: Callable[[Path], DriftSummary]) -> Path:
-        with self._reported(html):
+        with (
+            self._reported(html),
             # Left in reverse: whoever sees the new summary finds its page.
-            with replacing(html.with_suffix(".json")) as new_json, replacing(html) as new_html:
-                summary = write(new_html)
-                new_json.write_text(summary.to_json(), encoding="utf-8")
+            replacing(html.with_suffix(".json")) as new_json,
+            replacing(html) as new_html,
+        ):
+            summary = write(new_html)
+            new_json.write_text(summary.to_json(), encoding="utf-8")
         logger.info("drift report %s: %.0f %% of columns drifted", html, summary.share * 100)
         return html
 

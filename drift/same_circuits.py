@@ -22,6 +22,7 @@ from drift.summary import ColumnDrift
 FEWEST_LAPS = 30
 # Rows that the window's rows stand for, where it is a sample.
 WEIGHT = "weight"
+NONE = ""
 PAGE_ROWS = 10_000
 
 
@@ -88,24 +89,26 @@ class _Pairs:
     @classmethod
     def of(cls, known: pd.DataFrame, window: pd.DataFrame, weight: np.ndarray) -> "_Pairs":
         years = _years(known, known)
-        circuits = known["circuit_key"].to_numpy(dtype=object, na_value="")
+        circuits = _texts(known["circuit_key"], NONE)
         weekends = _joined(circuits, years)
-        here = window["circuit_key"].to_numpy(dtype=object, na_value="")
+        here = _texts(window["circuit_key"], NONE)
         weekend = _joined(here, _years(window, known))
         is_weekend = np.isin(weekend, _frequent(weekends))
         is_circuit = np.isin(here, _frequent(circuits)) & ~is_weekend
-        labels = np.where(is_weekend, weekend, np.where(is_circuit, here, None))
+        labels = np.where(is_weekend, weekend, np.where(is_circuit, here, NONE))
         names, rows, groups, weights = [], [], [], []
-        for label in pd.unique(labels[labels != None]):  # noqa: E711 - elementwise
+        for label in pd.unique(labels[labels != NONE]):
             members = np.flatnonzero((weekends == label) | (circuits == label))
             share = weight[labels == label].sum() / weight.sum()
             names.append(label)
             rows.append(members)
             groups.append(np.full(len(members), len(names) - 1))
             weights.append(np.full(len(members), share / len(members)))
-        group = pd.Index(names, dtype=object).get_indexer(labels) if names else np.full(len(here), -1)
+        group = np.full(len(here), -1)
+        for number, label in enumerate(names):
+            group[labels == label] = number
         return cls(
-            np.where(group < 0, -1, group),
+            group,
             is_weekend,
             weight,
             np.concatenate(rows) if rows else np.empty(0, dtype=int),
@@ -113,9 +116,7 @@ class _Pairs:
             np.concatenate(weights) if rows else np.empty(0),
         )
 
-    def shown(
-        self, known: pd.DataFrame, window: pd.DataFrame
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def shown(self, known: pd.DataFrame, window: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         rng = np.random.default_rng(1)
 
         def drawn(frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
@@ -184,9 +185,9 @@ def _unseen(rule: Rule, known: pd.DataFrame, window: pd.DataFrame, weight: np.nd
         latest = years.max()
         season = _years(window, known)
         season = np.where(np.isin(season, years), season, latest)
-        here = pd.Series(_joined(here.to_numpy(dtype=object, na_value=None), season))
+        here = pd.Series(_joined(_texts(here, None), season))
         here = here.where(window[rule.name].notna().to_numpy())
-        there = pd.Series(_joined(there.to_numpy(dtype=object, na_value=None), years))
+        there = pd.Series(_joined(_texts(there, None), years))
     has = here.notna().to_numpy()
     new = has & ~here.isin(there).to_numpy()
     return float(weight[new].sum() / weight[has].sum())
@@ -203,8 +204,13 @@ def _years(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     latest = known["year"].dropna().max() if "year" in known else ""
     if "year" not in frame:
         return np.full(len(frame), latest, dtype=object)
-    years: np.ndarray = frame["year"].to_numpy(dtype=object, na_value=latest)
-    return years
+    return _texts(frame["year"], latest)
+
+
+def _texts(column: pd.Series, instead: str | None) -> np.ndarray:
+    """Python's own, with `instead` for a null."""
+    texts: np.ndarray = column.astype(object).where(column.notna(), instead).to_numpy()
+    return texts
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:

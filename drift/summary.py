@@ -75,6 +75,13 @@ class DriftSummary:
             return "drift"
         return "insufficient_data" if self.not_compared else "ok"
 
+    @property
+    def reason(self) -> str:
+        """For the state, in one line; empty for `ok`."""
+        drifted = [name for name, has in self.drifted.items() if has]
+        parts = [f"drifted: {', '.join(drifted)}"] if drifted else []
+        return "; ".join([*parts, *(f"{name}: {why}" for name, why in self.not_compared.items())])
+
     def document(self) -> dict[str, Any]:
         return {"state": self.state, "share": self.share, **asdict(self)}
 
@@ -126,6 +133,13 @@ class Quality:
     expected_error: float | None = None
     coverage: Mapping[str, float] = field(default_factory=dict)
 
+    def in_words(self) -> str:
+        text = f"version {self.model_version}, {self.window}: {self.answered:,} answered"
+        if self.mae is not None and self.rmse is not None and self.bias is not None:
+            text += f", {self.joined:,} driven, MAE {self.mae:.3f} s, RMSE {self.rmse:.3f} s"
+            text += f", bias {self.bias:+.3f} s"
+        return text
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -141,10 +155,12 @@ class RunSummary:
     drift: DriftSummary | None = None
     quality: tuple[Quality, ...] = ()
 
+    def document(self) -> dict[str, Any]:
+        drift = None if self.drift is None else self.drift.document()
+        return {**asdict(self), "drift": drift}
+
     def to_json(self) -> str:
-        document = asdict(self)
-        document["drift"] = None if self.drift is None else self.drift.document()
-        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+        return json.dumps(self.document(), indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -165,9 +181,12 @@ class RunSummary:
             quality=tuple(_quality(entry) for entry in _field(document, "quality", list)),
         )
 
-    def write(self, path: Path) -> None:
-        """Atomic: a reader sees the old summary or this one. Raises OSError."""
-        _write(path, self.to_json())
+    def publish(self, reports_dir: Path) -> None:
+        """Put it where the exporter looks; a reader sees the old summary or this one.
+
+        Raises OSError."""
+        reports_dir.mkdir(parents=True, exist_ok=True)
+        _write(reports_dir / SUMMARY_FILE, self.to_json())
 
     @classmethod
     def read(cls, path: Path) -> Self:
