@@ -1,30 +1,25 @@
-"""What the newest drift summary says. The drift job leaves one beside each of its reports."""
+"""What the last run of the drift job says in its summary."""
 
-import os
-from collections.abc import Sequence
-from contextlib import suppress
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from drift.summary import DriftSummary, SummaryError
+from drift.summary import (
+    STATES,
+    SUMMARY_FILE,
+    DriftSummary,
+    Quality,
+    RunSummary,
+    State,
+    SummaryError,
+)
 from exporter.collection import Reading
 
-OK, DRIFT, FAILED = "ok", "drift", "failed"
-# The third is for a job that says so; until then it is always 0.
-STATES = (OK, DRIFT, "insufficient_data", FAILED)
-# A summary has a few lines per column; anything of this size is something else.
+# A summary has a few lines per column and model version; anything of this size is something else.
 LARGEST_SUMMARY_BYTES = 1024 * 1024
-
-
-class _Found(NamedTuple):
-    """The newest is the largest."""
-
-    written_ns: int
-    path: str
-    size_bytes: int
 
 
 class DriftCollector:
@@ -35,31 +30,41 @@ class DriftCollector:
     fresh_seconds = 0.0
 
     def __init__(self, reports_dir: Path) -> None:
-        self._reports_dir = reports_dir
+        self._file = reports_dir / SUMMARY_FILE
         self._last_run_timestamp_seconds = 0.0
 
     def collect(self) -> Reading:
-        newest = _newest(self._reports_dir)
-        if newest is None:
-            self._last_run_timestamp_seconds = 0.0
-            return Reading(self._families(None), "no summary yet")
-        self._last_run_timestamp_seconds = newest.written_ns / 1e9
+        self._last_run_timestamp_seconds = 0.0
         try:
-            summary = _read(newest)
+            summary = self._read()
+        except FileNotFoundError:
+            return Reading(self._families(None), "no summary yet")
         except SummaryError as error:
-            return Reading(self._families(FAILED), f"failed: {error}")
-        drifted = sum(column.drifted for column in summary.columns)
-        families = self._families(DRIFT if drifted else OK)
-        state = f"{drifted} of {len(summary.columns)} columns drifted"
-        return Reading([*families, *_findings(summary)], state)
+            return Reading(self._families("failed"), f"failed: {error}")
+        families = self._families(summary.state)
+        if summary.drift is not None:
+            families += _findings(summary.drift)
+        state = f"{summary.state}: {summary.reason}" if summary.reason else summary.state
+        return Reading([*families, *_errors(summary.quality)], state)
 
     def unknown(self, elapsed_seconds: float) -> Sequence[Metric]:  # noqa: ARG002 - the protocol's
-        return self._families(FAILED)
+        return self._families("failed")
 
-    def _families(self, state: str | None) -> list[Metric]:
+    def _read(self) -> RunSummary:
+        # No link is followed: it might lead to something that isn't a summary, or that hangs.
+        found = self._file.lstat()
+        self._last_run_timestamp_seconds = found.st_mtime_ns / 1e9
+        if not stat.S_ISREG(found.st_mode):
+            raise SummaryError(f"{self._file}: is no file")
+        if found.st_size > LARGEST_SUMMARY_BYTES:
+            raise SummaryError(f"{self._file}: larger than {LARGEST_SUMMARY_BYTES} bytes")
+        return RunSummary.read(self._file)
+
+    def _families(self, state: State | None) -> list[Metric]:
         states = GaugeMetricFamily(
             "f1pa_drift_state",
-            "1 for what the newest drift summary says; failed also when it can't be read.",
+            "1 for what the drift job's last run came to; failed also when its summary can't be"
+            " read.",
             labels=["state"],
         )
         for each in STATES:
@@ -67,30 +72,11 @@ class DriftCollector:
         return [
             GaugeMetricFamily(
                 "f1pa_drift_last_run_timestamp_seconds",
-                "Unix time at which the newest drift summary was written; 0: there is none.",
+                "Unix time at which the drift job last told what it found; 0: it never did.",
                 self._last_run_timestamp_seconds,
             ),
             states,
         ]
-
-
-def _newest(reports_dir: Path) -> _Found | None:
-    """None without a summary, or without the folder: the first report makes it."""
-    found: list[_Found] = []
-    with suppress(FileNotFoundError), os.scandir(reports_dir) as entries:
-        for entry in entries:
-            # No link is followed: it might lead to something that isn't a report, or that hangs.
-            if entry.name.endswith(".json") and entry.is_file(follow_symlinks=False):
-                with suppress(FileNotFoundError):  # removed since it was listed
-                    state = entry.stat(follow_symlinks=False)
-                    found.append(_Found(state.st_mtime_ns, entry.path, state.st_size))
-    return max(found, default=None)
-
-
-def _read(found: _Found) -> DriftSummary:
-    if found.size_bytes > LARGEST_SUMMARY_BYTES:
-        raise SummaryError(f"{found.path}: larger than {LARGEST_SUMMARY_BYTES} bytes")
-    return DriftSummary.read(Path(found.path))
 
 
 def _findings(summary: DriftSummary) -> list[Metric]:
@@ -99,18 +85,72 @@ def _findings(summary: DriftSummary) -> list[Metric]:
         "How far a feature moved, in the measure of its method; compare one method only.",
         labels=["feature", "method"],
     )
-    detected = GaugeMetricFamily(
-        "f1pa_drift_detected", "1 if the feature drifted by its method.", labels=["feature"]
+    threshold = GaugeMetricFamily(
+        "f1pa_drift_threshold",
+        "The score from which on the feature counts as drifted.",
+        labels=["feature", "method"],
     )
     for column in summary.columns:
         score.add_metric([column.name, column.method], column.score)
-        detected.add_metric([column.name], float(column.drifted))
+        threshold.add_metric([column.name, column.method], column.threshold)
+    detected = GaugeMetricFamily(
+        "f1pa_drift_detected", "1 if the feature drifted by any method.", labels=["feature"]
+    )
+    for name, drifted in summary.drifted.items():
+        detected.add_metric([name], float(drifted))
+    missing = GaugeMetricFamily(
+        "f1pa_drift_not_compared",
+        "1 for a feature that should have been compared and had too few values.",
+        labels=["feature"],
+    )
+    for name in [*summary.drifted, *summary.not_compared]:
+        missing.add_metric([name], float(name in summary.not_compared))
     rows = GaugeMetricFamily(
-        "f1pa_drift_window_rows", "Rows that were compared.", labels=["window"]
+        "f1pa_drift_window_rows",
+        "Rows of the reference that the window was compared with, and predictions in the window.",
+        labels=["window"],
     )
     rows.add_metric(["reference"], summary.reference_rows)
     rows.add_metric(["current"], summary.current_rows)
     share = GaugeMetricFamily(
         "f1pa_drift_share", "Drifted features as a part of those compared, 0 to 1.", summary.share
     )
-    return [share, score, detected, rows]
+    return [share, score, threshold, detected, missing, rows]
+
+
+def _errors(quality: Sequence[Quality]) -> Iterator[Metric]:
+    labels = ["model_version", "window"]
+    error = GaugeMetricFamily(
+        "f1pa_model_error_seconds",
+        "Live error of predictions whose lap was driven: mae, rmse, bias (predicted - actual).",
+        labels=[*labels, "stat"],
+    )
+    expected = GaugeMetricFamily(
+        "f1pa_model_expected_error_seconds",
+        "Mean absolute error that the model expected of its predictions, driven or not.",
+        labels=labels,
+    )
+    inside = GaugeMetricFamily(
+        "f1pa_model_interval_coverage",
+        "Share of driven laps inside the interval that was to hold the part `level` of them.",
+        labels=[*labels, "level"],
+    )
+    answered = GaugeMetricFamily(
+        "f1pa_model_window_predictions", "Predictions in the log's window.", labels=labels
+    )
+    joined = GaugeMetricFamily(
+        "f1pa_model_window_actuals", "Those of them whose lap was driven.", labels=labels
+    )
+    for each in quality:
+        version_and_window = [each.model_version, each.window]
+        answered.add_metric(version_and_window, each.answered)
+        joined.add_metric(version_and_window, each.joined)
+        for stat_name in ("mae", "rmse", "bias"):
+            value = getattr(each, stat_name)
+            if value is not None:
+                error.add_metric([*version_and_window, stat_name], value)
+        if each.expected_error is not None:
+            expected.add_metric(version_and_window, each.expected_error)
+        for level, share in each.coverage.items():
+            inside.add_metric([*version_and_window, level], share)
+    yield from (error, expected, inside, answered, joined)

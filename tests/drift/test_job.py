@@ -13,7 +13,7 @@ from drift.monitor import DriftMonitor
 from drift.settings import Settings
 from drift.summary import RunSummary
 from tests.api.registry_server import RegistryServer
-from tests.drift.logged import champion_files, log_laps, tell_lap_times
+from tests.drift.logged import champion_files, log_laps
 
 # In the middle of a day, and in the past, where no partition is yet.
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)

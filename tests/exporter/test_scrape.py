@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.binaries import Binaries
-from drift.summary import ColumnDrift, DriftSummary
 from exporter.assembly import collection_of
 from exporter.collection import Collection
 from exporter.server import Server
 from exporter.settings import COLLECTORS, Settings
+from tests.drift.summaries import RUN
 from tests.exporter.conftest import request, strictly_parsed
 from tests.exporter.standins import NOWHERE, BlackHole, HttpDependency, black_hole, http_dependency
 
@@ -70,9 +70,7 @@ def healthy(
 ) -> Iterator[Server]:
     """An exporter all of whose dependencies work, after a drift report."""
     reports = metrics_dir.with_name("reports")
-    reports.mkdir()
-    column = ColumnDrift("lap_number", "K-S p_value", 0.01, 0.05, drifted=True)
-    DriftSummary((column,), reference_rows=2000, current_rows=700).write(reports / "a.json")
+    RUN.publish(reports)
     with serve(collection(metrics_dir, api.url, exporter_database_url, mlflow.url)) as server:
         yield server
 
@@ -85,7 +83,7 @@ def test_all_is_well(healthy: Server, work: Callable[..., None]) -> None:
     for name in COLLECTORS:
         assert answer.value("f1pa_exporter_collector_success", collector=name) == 1, name
     assert answer.value("f1pa_predictions_total", endpoint_type="single") == 2
-    assert answer.value("f1pa_drift_share") == 1
+    assert answer.value("f1pa_drift_share") == 0.5
 
 
 @pytest.mark.parametrize("left_out", COLLECTORS)

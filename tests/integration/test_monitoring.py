@@ -9,7 +9,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.embedded.settings import CHECKOUT
-from drift.summary import ColumnDrift, DriftSummary
+from drift.summary import SUMMARY_FILE
+from tests.drift.summaries import RUN
 from tests.fix_stack import EmbeddedStack, eventually
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
@@ -83,13 +84,11 @@ def test_refused_input_moves_the_error_counter(busy_stack: EmbeddedStack) -> Non
 
 @pytest.fixture
 def drift_summary(busy_stack: EmbeddedStack) -> Iterator[None]:
-    """As the drift job leaves one beside its report."""
-    file = busy_stack.state().drift_reports_dir / "test_monitoring.json"
-    file.parent.mkdir(exist_ok=True)
-    column = ColumnDrift("lap_number", "K-S p_value", 0.01, 0.05, drifted=True)
-    DriftSummary((column,), reference_rows=2000, current_rows=700).write(file)
+    """As the drift job leaves one."""
+    folder = busy_stack.state().drift_reports_dir
+    RUN.publish(folder)
     yield
-    file.unlink()
+    (folder / SUMMARY_FILE).unlink()
 
 
 @pytest.mark.usefixtures("drift_summary")
