@@ -22,7 +22,8 @@ from drift.summary import ColumnDrift
 FEWEST_LAPS = 30
 # Rows that the window's rows stand for, where it is a sample.
 WEIGHT = "weight"
-NONE = ""
+# Stands for the season of laps where no frame has one.
+NO_YEAR = "0"
 PAGE_ROWS = 10_000
 
 
@@ -88,32 +89,36 @@ class _Pairs:
 
     @classmethod
     def of(cls, known: pd.DataFrame, window: pd.DataFrame, weight: np.ndarray) -> "_Pairs":
-        years = _years(known, known)
-        circuits = _texts(known["circuit_key"], NONE)
-        weekends = _joined(circuits, years)
-        here = _texts(window["circuit_key"], NONE)
-        weekend = _joined(here, _years(window, known))
-        is_weekend = np.isin(weekend, _frequent(weekends))
-        is_circuit = np.isin(here, _frequent(circuits)) & ~is_weekend
-        labels = np.where(is_weekend, weekend, np.where(is_circuit, here, NONE))
-        names, rows, groups, weights = [], [], [], []
-        for label in pd.unique(labels[labels != NONE]):
-            members = np.flatnonzero((weekends == label) | (circuits == label))
-            share = weight[labels == label].sum() / weight.sum()
-            names.append(label)
-            rows.append(members)
-            groups.append(np.full(len(members), len(names) - 1))
-            weights.append(np.full(len(members), share / len(members)))
-        group = np.full(len(here), -1)
-        for number, label in enumerate(names):
-            group[labels == label] = number
+        circuits, here = _numbered(known["circuit_key"], window["circuit_key"])
+        years, seasons = _numbered(_years(known, known), _years(window, known))
+        span = 1 + max(years.max(initial=0), seasons.max(initial=0))
+        # Weekends count from 0, circuits on from where they end.
+        first_circuit = span * (1 + max(circuits.max(), here.max()))
+        weekends, weekend = circuits * span + years, here * span + seasons
+        rows_of = {
+            **_frequent(weekends),
+            **{first_circuit + key: rows for key, rows in _frequent(circuits).items()},
+        }
+        is_known_weekend = np.isin(weekend, list(rows_of)) & (here >= 0)
+        group = np.where(is_known_weekend, weekend, first_circuit + here)
+        group = np.where(np.isin(group, list(rows_of)) & (here >= 0), group, -1)
+        shares = pd.Series(weight / weight.sum()).groupby(group).sum().drop(-1, errors="ignore")
+        beside = [rows_of[key] for key in shares.index]
         return cls(
             group,
-            is_weekend,
+            is_known_weekend,
             weight,
-            np.concatenate(rows) if rows else np.empty(0, dtype=int),
-            np.concatenate(groups) if rows else np.empty(0, dtype=int),
-            np.concatenate(weights) if rows else np.empty(0),
+            np.concatenate([np.empty(0, dtype=int), *beside]),
+            np.repeat(shares.index.to_numpy(), [len(rows) for rows in beside]),
+            np.concatenate(
+                [
+                    np.empty(0),
+                    *(
+                        np.full(len(rows), share / len(rows))
+                        for rows, share in zip(beside, shares, strict=True)
+                    ),
+                ]
+            ),
         )
 
     def shown(self, known: pd.DataFrame, window: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -176,20 +181,18 @@ def _moved(rule: Rule, values: np.ndarray, usual: np.ndarray) -> np.ndarray:
 
 
 def _unseen(rule: Rule, known: pd.DataFrame, window: pd.DataFrame, weight: np.ndarray) -> float:
-    here, there = window[rule.name], known[rule.name]
+    here, there = pd.Index(window[rule.name]), pd.Index(known[rule.name])
+    has = window[rule.name].notna().to_numpy()
     if rule.name == "year":
-        here = pd.Series(_years(window, known))
+        here = pd.Index(_years(window, known))
+        has = np.ones(len(here), dtype=bool)
     if rule.name == "driver_number":
         # A number changes its owner between seasons; the season that the model would take counts.
-        years = _years(known, known)
-        latest = years.max()
-        season = _years(window, known)
-        season = np.where(np.isin(season, years), season, latest)
-        here = pd.Series(_joined(_texts(here, None), season))
-        here = here.where(window[rule.name].notna().to_numpy())
-        there = pd.Series(_joined(_texts(there, None), years))
-    has = here.notna().to_numpy()
-    new = has & ~here.isin(there).to_numpy()
+        years, seasons = _years(known, known), _years(window, known)
+        seasons = seasons.where(seasons.isin(years), years.max())
+        here = pd.MultiIndex.from_arrays([here, seasons])
+        there = pd.MultiIndex.from_arrays([there, years])
+    new = has & ~here.isin(there)
     return float(weight[new].sum() / weight[has].sum())
 
 
@@ -199,27 +202,29 @@ def _constant(window: pd.DataFrame, name: str, weight: np.ndarray) -> float:
     return float(counts.groupby("circuit").max().sum() / counts.sum())
 
 
-def _years(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+def _years(frame: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
     """A lap without a year is of the latest one, as the model takes it."""
-    latest = known["year"].dropna().max() if "year" in known else ""
+    latest = known["year"].dropna().max() if "year" in known else NO_YEAR
     if "year" not in frame:
-        return np.full(len(frame), latest, dtype=object)
-    return _texts(frame["year"], latest)
+        return pd.Series(latest, index=frame.index, dtype="string")
+    return frame["year"].fillna(latest)
 
 
-def _texts(column: pd.Series, instead: str | None) -> np.ndarray:
-    """Python's own, with `instead` for a null."""
-    texts: np.ndarray = column.astype(object).where(column.notna(), instead).to_numpy()
-    return texts
+def _numbered(known: pd.Series, window: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Both with numbers from 0 in place of their values; -1 is a null."""
+    numbers, _ = pd.factorize(pd.concat([known, window], ignore_index=True))
+    return numbers[: len(known)], numbers[len(known) :]
 
 
-def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.array([f"{a}/{b}" for a, b in zip(first, second, strict=True)], dtype=object)
-
-
-def _frequent(labels: np.ndarray) -> list[str]:
-    counts = pd.Series(labels).value_counts()
-    return list(counts.index[counts >= FEWEST_LAPS])
+def _frequent(numbers: np.ndarray) -> dict[int, np.ndarray]:
+    """The places of each number that is there often enough."""
+    order = np.argsort(numbers, kind="stable")
+    known, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
+    return {
+        int(number): order[start : start + count]
+        for number, start, count in zip(known, starts, counts, strict=True)
+        if count >= FEWEST_LAPS and number >= 0
+    }
 
 
 def _weights(current: pd.DataFrame) -> np.ndarray:
