@@ -292,12 +292,13 @@ def _candidate(studied: Study, fitted: Fit, found: TrainingReport, fingerprint: 
     )
 
 
-def _reference_sample(studied: Study, fitted: Fit) -> pd.DataFrame:
-    """Laps as requests would bring them, with truth and with what was said of them while their
-    races were left out: what later traffic is compared with must not be flattered."""
+def told_laps(studied: Study, fitted: Fit) -> pd.DataFrame:
+    """The laps trained on, as requests would bring them, with truth and with what was said of
+    them while their races were left out: what later traffic is compared with must not be
+    flattered."""
     answers = _answers(studied, fitted.places, *(fitted.out_of_fold[one] for one in CONTEXTS))
     laps = studied.laps.rename(columns=REQUEST_NAMES)[list(REFERENCE_COLUMNS)]
-    told = laps.iloc[answers.places].assign(
+    return laps.iloc[answers.places].assign(
         track_status=laps["track_status"].str[:1],
         context=answers.context,
         prediction=answers.seconds.round(3),
@@ -305,6 +306,10 @@ def _reference_sample(studied: Study, fitted: Fit) -> pd.DataFrame:
         upper=answers.upper.round(3),
         expected_error=answers.expected_error.round(3),
     )
+
+
+def _reference_sample(studied: Study, fitted: Fit) -> pd.DataFrame:
+    told = told_laps(studied, fitted)
     sample = told.sample(min(REFERENCE_ROWS, len(told)), random_state=studied.recipe.seed)
     return sample.sort_values(list(KEY))
 
