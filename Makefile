@@ -21,7 +21,7 @@ IF_INSTALLED = test -e "$(or $(INSTALLED),$(BIN)/python)" || { echo "nothing is 
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs train evaluate replay traffic test lint bench check clean
+.PHONY: help up down restart status logs train evaluate replay drift traffic test lint bench check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ evaluate: $(INSTALLED) ## Judge the model under four protocols (CARD=file writes
 replay: $(INSTALLED) ## Send a stored race through the API lap by lap (SESSION=key)
 	@$(if $(SESSION),,echo "which race? make replay SESSION=key; /data/sessions lists them" >&2; exit 2;) \
 	  $(STACK) pipeline replay --session $(SESSION) --output "$(STATE)/replays/$(SESSION).png"
+
+drift: $(INSTALLED) ## Compare the predictions of the last 24 h with what the model learned (SINCE=7d)
+	@$(STACK) drift report --since $(or $(SINCE),24h)
 
 traffic: $(INSTALLED) ## Send predictions to the running API
 	@$(STACK) pipeline traffic

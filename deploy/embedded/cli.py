@@ -96,6 +96,13 @@ def pipeline(arguments: tuple[str, ...]) -> None:
     sys.exit(_stack().pipeline(arguments))
 
 
+@commands.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def drift(arguments: tuple[str, ...]) -> None:
+    """Run `python -m drift ARGUMENTS` with the addresses and passwords of the stack."""
+    sys.exit(_stack().drift(arguments))
+
+
 def _stack() -> Stack:
     return Stack(environment(), lambda line: click.echo(f"... {line}"))
 

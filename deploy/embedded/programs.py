@@ -18,19 +18,22 @@ HOST = "127.0.0.1"
 NO_TELEMETRY = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 # The bootstrap fills the database and the registry between these two lots.
 STORES = ("postgres", "mlflow")
-SERVICES = ("api", "exporter", "prometheus", "alertmanager")
+SERVICES = ("api", "exporter", "drift", "prometheus", "alertmanager")
 NAMES = (*STORES, *SERVICES)
+# It works by itself, and nobody asks it.
+WITHOUT_PORT = ("drift",)
 
 
 @dataclass(frozen=True)
 class Program:
-    """One program under the supervisor. `health_path` None: its health is a database query."""
+    """One program under the supervisor. `health_path` None: its health is a database query, or,
+    where there is no port either, that it runs."""
 
     name: str
     command: list[str]
-    port: int
-    port_variable: str
-    health_path: str | None
+    port: int | None = None
+    port_variable: str = ""
+    health_path: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     directory: str = str(CHECKOUT)
     stop_signal: str = "TERM"
@@ -41,6 +44,8 @@ class Program:
 
     @property
     def address(self) -> str:
+        if self.port is None:
+            return ""
         scheme = "http" if self.health_path else "postgresql"
         return f"{scheme}://{HOST}:{self.port}"
 
@@ -76,13 +81,14 @@ def define(
 ) -> list[Program]:
     """All programs in their order of start. Writes the monitoring configuration they read.
 
-    `extra` are further F1PA_ variables, for the API and the exporter.
+    `extra` are further F1PA_ variables, for the API, the exporter and the drift job.
     """
     return [
         _postgres(options, state),
         _mlflow(options, state),
         _api(options, state, extra),
         _exporter(options, state, extra),
+        _drift(options, state, extra),
         _prometheus(options, state, binaries),
         _alertmanager(options, state, binaries),
     ]
@@ -100,6 +106,20 @@ def pipeline_environment(
         "F1PA_DATABASE_URL": postgres.database_url(postgres.OWNER, password, options.postgres_port),
         "F1PA_API_URL": f"http://{HOST}:{options.api_port}",
         **_basic_auth(options),
+    }
+
+
+def drift_environment(
+    options: StackSettings, state: StateFolder, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """What `python -m drift` needs to work on this stack."""
+    password = state.credentials().drift
+    return {
+        **extra,
+        **NO_TELEMETRY,
+        **_registry(options),
+        "F1PA_DATABASE_URL": postgres.database_url(postgres.DRIFT, password, options.postgres_port),
+        "F1PA_DRIFT_REPORTS_DIR": str(state.drift_reports_dir),
     }
 
 
@@ -208,6 +228,14 @@ def _exporter(options: StackSettings, state: StateFolder, extra: Mapping[str, st
             ),
             "F1PA_DRIFT_REPORTS_DIR": str(state.drift_reports_dir),
         },
+    )
+
+
+def _drift(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -> Program:
+    return Program(
+        name="drift",
+        command=[sys.executable, "-m", "drift", "watch", "--every", options.drift_every],
+        environment=drift_environment(options, state, extra),
     )
 
 

@@ -17,8 +17,10 @@ POLL_SECONDS = 0.2
 
 def complaint(program: Program, state: StateFolder) -> str | None:
     """Why the program isn't ready, in a few words; None when it is."""
+    if program.port is None:
+        return None  # that it runs is all there is to see
     if program.health_path is None:
-        return _postgres_complaint(program, state)
+        return _postgres_complaint(program.port, state)
     url = program.address + program.health_path
     try:
         with urllib3.PoolManager(timeout=ANSWER_TIMEOUT_SECONDS, retries=False) as http:
@@ -28,10 +30,10 @@ def complaint(program: Program, state: StateFolder) -> str | None:
     return None if status == 200 else f"{program.health_path} answers {status}"
 
 
-def _postgres_complaint(program: Program, state: StateFolder) -> str | None:
+def _postgres_complaint(port: int, state: StateFolder) -> str | None:
     try:
         postgres.wait_until_ready(
-            state.postgres_dir, program.port, state.credentials().superuser, timeout_seconds=0
+            state.postgres_dir, port, state.credentials().superuser, timeout_seconds=0
         )
     except postgres.PostgresError as error:
         return str(error)

@@ -57,6 +57,9 @@ class StackSettings(BaseSettings):
     basic_auth_file: Annotated[Path, AfterValidator(_usable)] | None = Field(
         None, description="The API's users; the two above are then those of traffic and replays"
     )
+    drift_every: str = Field(
+        "15m", pattern=r"^[1-9][0-9]*[smhd]$", description="How often the drift job runs"
+    )
     model_name: str = Field("f1pa-lap-time", min_length=1)
     model_alias: str = Field("champion", min_length=1)
 

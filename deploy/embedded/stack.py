@@ -20,6 +20,8 @@ from deploy.embedded.supervision import ProgramStatus, Supervisor
 FULL_DISK_MB = 20
 STOPPED = ProgramStatus("STOPPED", 0, 0)
 PIPELINE = (sys.executable, "-m", "pipeline")
+DRIFT = (sys.executable, "-m", "drift")
+Environment = Callable[[StackSettings, StateFolder, Mapping[str, str]], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,18 @@ class Stack:
 
     def pipeline(self, arguments: Sequence[str]) -> int:
         """Run `python -m pipeline` against this stack, on this terminal; its exit status."""
+        return self._run([*PIPELINE, *arguments], programs.pipeline_environment)
+
+    def drift(self, arguments: Sequence[str]) -> int:
+        """Run `python -m drift` against this stack, on this terminal; its exit status."""
+        return self._run([*DRIFT, *arguments], programs.drift_environment)
+
+    def _run(self, command: Sequence[str], environment: Environment) -> int:
         if not self.state.exists():
             raise StackError("the stack has never been up; run `make up` first")
+        given = environment(self.options, self.state, self._extra)
         done = subprocess.run(  # noqa: S603 - our own command line, no shell
-            [*PIPELINE, *arguments], cwd=CHECKOUT, env=self._pipeline_environment(), check=False
+            command, cwd=CHECKOUT, env={**os.environ, **given}, check=False
         )
         return done.returncode
 
@@ -194,6 +204,7 @@ class Stack:
         return {
             f"F1PA_{name.upper()}_PORT": getattr(self.options, f"{name}_port")
             for name in programs.NAMES
+            if name not in programs.WITHOUT_PORT
         }
 
     def _held_ports(self, supervisor: Supervisor) -> set[int]:
@@ -201,7 +212,7 @@ class Stack:
         return {
             program.port
             for program in programs.stored(self.state)
-            if statuses.get(program.name, STOPPED).pid
+            if program.port is not None and statuses.get(program.name, STOPPED).pid
         }
 
 
