@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,12 @@ from evidently.legacy.core import ColumnType
 from evidently.metrics import ValueDrift
 from evidently.presets import DataDriftPreset, RegressionPreset
 
-from drift.columns import CircuitMethod, Column, Kind
+from drift.columns import Column, Kind
 from drift.errors import ReportWriteError
 from drift.summary import ColumnDrift
 
 # What the page calls the methods of drift.same_circuits.
-TITLES: Mapping[CircuitMethod, str] = {
+TITLES: Mapping[str, str] = {
     "shift": "shift, in the column's unit",
     "relative_shift": "shift, in % of what is usual at the circuit",
     "unseen": "share of rows with a value that the reference has not",
@@ -37,6 +36,8 @@ def compare(
     definition = _definition({column.name: column.kind for column in columns})
     preset = DataDriftPreset(
         columns=[column.name for column in columns],
+        # The page speaks of drift as soon as one column drifts, as the summary does.
+        drift_share=_one_of(len(columns)),
         per_column_method={column.name: column.method for column in columns},
         per_column_threshold={column.name: column.threshold for column in columns},
     )
@@ -61,16 +62,17 @@ def show(
 
     Raises OSError and ReportWriteError.
     """
-    _register({(column.name, column.method): column for column in measured})
-    first = {column.name: column for column in reversed(measured)}
-    # In the overview a column has one place; what else is measured of it follows.
+    # In the overview a column has one place, for what drifted; what else is measured follows.
+    backwards = sorted(reversed(measured), key=lambda column: column.drifted)
+    first = {column.name: column for column in backwards}
     preset = DataDriftPreset(
         columns=list(first),
-        per_column_method={name: column.method for name, column in first.items()},
+        drift_share=_one_of(len(first)),
+        per_column_method={name: _method(column) for name, column in first.items()},
         per_column_threshold={name: column.threshold for name, column in first.items()},
     )
     others = [
-        ValueDrift(column=column.name, method=column.method, threshold=column.threshold)
+        ValueDrift(column=column.name, method=_method(column), threshold=column.threshold)
         for column in measured
         if column is not first[column.name]
     ]
@@ -90,6 +92,11 @@ def show_errors(
         # Where one of the plot's parts has a single lap.
         warnings.filterwarnings("ignore", r"R\^2 score is not well-defined")
         _written(Report([RegressionPreset()]), reference, current, definition, html)
+
+
+def _one_of(columns: int) -> float:
+    """The share of one column, not rounded up: more of it is drift of the whole."""
+    return 1000 // columns / 1000
 
 
 def _definition(kinds: Mapping[str, Kind]) -> DataDefinition:
@@ -119,19 +126,17 @@ def _written(
     return snapshot
 
 
-def _register(measured: Mapping[tuple[str, str], ColumnDrift]) -> None:
-    """Have Evidently take our scores for its own. It knows a method by its name alone."""
+def _method(measured: ColumnDrift) -> str:
+    """A method that has Evidently take our score for its own. It knows a method by its name."""
 
-    def known(
-        method: str, reference: pd.Series, current: pd.Series, kind: ColumnType, threshold: float
-    ) -> tuple[float, bool]:
-        del current, kind, threshold
-        column = measured[str(reference.name), method]
-        return column.score, column.drifted
+    def known(*_: object) -> tuple[float, bool]:
+        return measured.score, measured.drifted
 
-    for method, title in TITLES.items():
-        test = StatTest(method, title, [ColumnType.Numerical, ColumnType.Categorical])
-        register_stattest(test, partial(known, method))
+    name = f"{measured.method} of {measured.name}"
+    title = f"{TITLES[measured.method]}; drift from {measured.threshold:.3g}"
+    test = StatTest(name, title, [ColumnType.Numerical, ColumnType.Categorical])
+    register_stattest(test, known)
+    return name
 
 
 def _column_drift(column: Column, metric: dict[str, object]) -> ColumnDrift:
