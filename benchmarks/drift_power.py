@@ -47,7 +47,10 @@ def _new_numbers(window: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame
 
 
 def _swapped(first: str, second: str) -> Fault:
-    return lambda window, _: window.assign(**{first: window[second], second: window[first]})
+    def swap(window: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
+        return window.rename(columns={first: second, second: first})
+
+    return swap
 
 
 FAULTS: Mapping[str, tuple[Fault, tuple[str, ...]]] = {
@@ -89,16 +92,16 @@ def main(path: Path, windows: int) -> None:
     older = laps[laps["year"] < NEW_CARS]
     newer = laps[laps["year"] >= NEW_CARS]
     kinds = {
-        "laps of 1 to 3 circuits": lambda: _random(laps, windows),
-        "a race that the sample has": lambda: _races(laps, laps, windows, unseen=False),
-        "a race that it has not, 2023 to 2025": lambda: _races(laps, older, windows, unseen=True),
-        "a race that it has not, 2026": lambda: _races(laps, newer, windows, unseen=True),
+        "laps of 1 to 3 circuits": _random(laps, windows),
+        "a race that the sample has": _races(laps, laps, windows, unseen=False),
+        "a race that it has not, 2023 to 2025": _races(laps, older, windows, unseen=True),
+        "a race that it has not, 2026": _races(laps, newer, windows, unseen=True),
     }
     lines: dict[str, list[str]] = {name: [] for name in ("windows", "no fault", *FAULTS)}
     causes = []
     for kind, cases in kinds.items():
         with console.status(kind):
-            found, crying = _counted(cases())
+            found, crying = _counted(cases)
         lines["windows"].append(f"{found['windows']}")
         for name in ("no fault", *FAULTS):
             lines[name].append(f"{100 * found[name] / found['windows']:.1f} %")

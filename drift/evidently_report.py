@@ -63,7 +63,7 @@ def show(
     Raises OSError and ReportWriteError.
     """
     # In the overview a column has one place, for what drifted; what else is measured follows.
-    backwards = sorted(reversed(measured), key=lambda column: column.drifted)
+    backwards = sorted(measured[::-1], key=lambda column: column.drifted)
     first = {column.name: column for column in backwards}
     preset = DataDriftPreset(
         columns=list(first),

@@ -192,7 +192,7 @@ def _unseen(rule: Rule, known: pd.DataFrame, window: pd.DataFrame, weight: np.nd
         seasons = seasons.where(seasons.isin(years), years.max())
         here = pd.MultiIndex.from_arrays([here, seasons])
         there = pd.MultiIndex.from_arrays([there, years])
-    new = has & ~here.isin(there)
+    new = has & ~here.isin(there.unique())
     return float(weight[new].sum() / weight[has].sum())
 
 
