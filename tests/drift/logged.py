@@ -21,7 +21,7 @@ INSERT INTO predictions (prediction_id, predicted_at, outcome, endpoint_type, du
     model_version, context, session_key, driver_number, circuit_key, year, st_speed, i1_speed,
     i2_speed, temp, rhum, pres, lap_number, compound, features, fallbacks, predicted_seconds,
     interval_level, interval_lower, interval_upper, expected_error_seconds)
-SELECT id, uuid_extract_timestamp(id), 'ok', 'batch', 0.01, %(version)s, 'warm', session_key,
+SELECT id, uuid_extract_timestamp(id), 'ok', 'batch', 0.25, %(version)s, 'warm', session_key,
     driver_number, circuit_key, year, st_speed, i1_speed, i2_speed, temp, rhum, pres, lap_number,
     compound, '{1,NaN}', '{unknown_driver}', prediction, 0.8, prediction - 1,
     prediction + 1, 0.5

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.summary import ColumnDrift, DriftSummary, SummaryError
+from drift.summary import SUMMARY_FILE, ColumnDrift, DriftSummary, RunSummary, SummaryError
+from tests.drift.summaries import RUN
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 # UTF-8 has no half surrogate pairs.
@@ -130,3 +131,66 @@ def test_fields_of_a_newer_writer_are_ignored() -> None:
 def test_a_whole_number_is_a_score() -> None:
     read = DriftSummary.from_json(changed(columns=column(score=1)))
     assert read.columns[0].score == 1.0
+
+
+def test_the_state_is_ok_only_where_all_was_compared() -> None:
+    calm = ColumnDrift("temp", "shift", 0.1, 5.0, drifted=False)
+    gaps = {"st_speed": "is missing in current_data"}
+    assert DriftSummary((calm,), 1, 1).state == "ok"
+    assert DriftSummary((calm,), 1, 1, gaps).state == "insufficient_data"
+    both = DriftSummary(SUMMARY.columns, 1, 1, gaps)
+    assert (both.state, both.reason) == (
+        "drift",
+        "drifted: st_speed; st_speed: is missing in current_data",
+    )
+
+
+def test_a_column_has_one_place_per_method_and_drifts_by_any() -> None:
+    shift = ColumnDrift("rhum", "shift", 1.0, 20.0, drifted=False)
+    constant = ColumnDrift("rhum", "constant", 1.0, 0.98, drifted=True)
+    summary = DriftSummary((shift, constant), 1, 1)
+    assert (summary.drifted, summary.share) == ({"rhum": True}, 1.0)
+    with pytest.raises(SummaryError, match="a name is there twice"):
+        DriftSummary((shift, shift), 1, 1)
+
+
+def test_a_run_is_published_whole_and_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there"
+    RUN.publish(folder)
+    assert RunSummary.read(folder / SUMMARY_FILE) == RUN
+    assert [path.name for path in folder.iterdir()] == [SUMMARY_FILE]
+    failed = RunSummary("failed", "no database")
+    failed.publish(folder)
+    assert RunSummary.read(folder / SUMMARY_FILE) == failed
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"state": "fine"}, "state: 'fine' is none"),
+        ({"state": 1}, "state: holds int"),
+        ({"reason": None}, "reason: holds NoneType"),
+        ({"drift": []}, "drift: holds list"),
+        ({"drift": {"columns": []}}, "columns: none was compared"),
+        ({"quality": {}}, "quality: holds dict"),
+        ({"quality": [{}]}, "coverage: is missing"),
+    ],
+)
+def test_a_damaged_run_is_named_with_what_is_wrong(
+    fields: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / SUMMARY_FILE
+    path.write_text(json.dumps({**json.loads(RUN.to_json()), **fields}))
+    with pytest.raises(SummaryError) as refusal:
+        RunSummary.read(path)
+    assert str(refusal.value).startswith(f"{path}: ")
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "0.4", True])
+def test_an_error_that_is_no_number_is_refused(value: object) -> None:
+    """NaN would be a sample that no alert compares."""
+    document = json.loads(RUN.to_json())
+    document["quality"][1]["mae"] = value
+    with pytest.raises(SummaryError, match="mae: "):
+        RunSummary.from_json(json.dumps(document))
