@@ -171,7 +171,7 @@ def test_a_run_is_published_whole_and_read_again(tmp_path: Path) -> None:
         ({"state": 1}, "state: holds int"),
         ({"reason": None}, "reason: holds NoneType"),
         ({"drift": []}, "drift: holds list"),
-        ({"drift": {"columns": []}}, "columns: none was compared"),
+        ({"drift": {"columns": [], "reference_rows": 1, "current_rows": 1}}, "none was compared"),
         ({"quality": {}}, "quality: holds dict"),
         ({"quality": [{}]}, "coverage: is missing"),
     ],
