@@ -48,8 +48,7 @@ LAP: LiteralString = """
         990 + (n * 41 % 201) / 10.0 AS pres, 80 + n % 24 + (n * 7907 % 4001) / 1000.0 AS seconds,
         (ARRAY['SOFT', 'MEDIUM', 'HARD'])[1 + n % 3] AS compound
 """
-PREDICTIONS: LiteralString = (
-    """
+PREDICTIONS: LiteralString = """
 INSERT INTO predictions (prediction_id, predicted_at, outcome, endpoint_type, request_id,
     duration_seconds, model_version, context, driver_number, circuit_key, session_key, lap_number,
     year, st_speed, i1_speed, i2_speed, temp, rhum, pres, compound, tyre_age, previous_laps,
@@ -61,12 +60,16 @@ SELECT id, uuid_extract_timestamp(id), 'ok', 'batch', 'benchmark', 0.01, '1', 'w
 FROM (
     SELECT *, (left(uuid7_floor(now() - interval '20 h' * n / {rows})::text, 19)
         || right(gen_random_uuid()::text, 17))::uuid AS id
-    FROM ("""
-    + LAP
-    + """ FROM generate_series({first}::bigint, {last}) AS n)
+    FROM ({lap} FROM generate_series({first}::bigint, {last}) AS n)
 )
 """
-)
+SAMPLE: LiteralString = """
+COPY (
+    SELECT driver_number, circuit_key, year, lap_number, st_speed, i1_speed, i2_speed, temp, rhum,
+        pres, compound, seconds AS prediction, seconds + 0.3 AS lap_duration
+    FROM ({lap} FROM generate_series(1::bigint, 10000) AS n)
+) TO STDOUT (FORMAT csv, HEADER)
+"""
 ACTUALS: LiteralString = """
 INSERT INTO actuals (prediction_id, predicted_at, actual_seconds, source)
 SELECT prediction_id, predicted_at, predicted_seconds + 0.3, 'reported' FROM predictions
@@ -139,6 +142,7 @@ def _generate(port: int, rows: int) -> bytes:
             last = min(first + PART - 1, rows)
             connection.execute(
                 SQL(PREDICTIONS).format(
+                    lap=SQL(LAP),
                     features=Literal([float(n) for n in range(34)]),
                     rows=Literal(rows),
                     first=Literal(first),
@@ -148,23 +152,8 @@ def _generate(port: int, rows: int) -> bytes:
         connection.execute(ACTUALS)
         connection.execute("VACUUM (ANALYZE) predictions")
         connection.execute("VACUUM (ANALYZE) actuals")
-        sample = "".join(
-            [
-                "driver_number,circuit_key,year,lap_number,st_speed,i1_speed,i2_speed,temp,rhum,pres,"
-                "prediction,compound,lap_duration\n",
-                *(
-                    ",".join(map(str, row)) + "\n"
-                    for row in connection.execute(
-                        SQL(
-                            "SELECT driver_number, circuit_key, year, lap_number, st_speed,"
-                            " i1_speed, i2_speed, temp, rhum, pres, seconds, compound, seconds + 0.3"
-                            " FROM ({} FROM generate_series(1::bigint, 10000) AS n)"
-                        ).format(SQL(LAP))
-                    )
-                ),
-            ]
-        )
-    return gzip.compress(sample.encode())
+        with connection.cursor().copy(SQL(SAMPLE).format(lap=SQL(LAP))) as copy:
+            return gzip.compress(b"".join(copy))
 
 
 @contextmanager

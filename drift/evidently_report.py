@@ -63,8 +63,8 @@ def show(
     Raises OSError and ReportWriteError.
     """
     # In the overview a column has one place, for what drifted; what else is measured follows.
-    backwards = sorted(measured[::-1], key=lambda column: column.drifted)
-    first = {column.name: column for column in backwards}
+    drifted_first = sorted(measured, key=lambda column: not column.drifted)
+    first = {column.name: column for column in reversed(drifted_first)}
     preset = DataDriftPreset(
         columns=list(first),
         drift_share=_one_of(len(first)),
