@@ -97,10 +97,11 @@ class _Job:
         rows, frame = prediction_log.sample(
             connection, self._window, known.version, settings.drift_sample_rows
         )
+        # First, so that the latest page is the one about drift.
+        self._show_errors(connection, known)
         page = self._monitor.generate_same_circuits_report(
             known.reference, frame, self._name, settings.drift_min_rows, rules
         )
-        self._show_errors(connection, known)
         drift = replace(DriftSummary.read(page.with_suffix(".json")), current_rows=rows)
         return RunSummary(
             drift.state,

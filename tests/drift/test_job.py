@@ -192,8 +192,8 @@ def test_the_live_error_is_that_of_the_laps_that_were_driven(
     assert (told["2", "24h"].answered, told["2", "7d"].answered) == (0, 7)
     assert told["2", "7d"].mae is None
     # Enough were driven for a page of their errors.
-    names = {page.stem for page in DriftMonitor(settings.drift_reports_dir).list_reports()}
-    assert names == {"drift-20260304-120000", "drift-20260304-120000-errors"}
+    names = [page.stem for page in DriftMonitor(settings.drift_reports_dir).list_reports()]
+    assert names == ["drift-20260304-120000", "drift-20260304-120000-errors"]
 
 
 def test_lap_times_of_laps_loaded_meanwhile_count(

@@ -203,3 +203,21 @@ def test_a_report_replaces_a_link_and_not_its_target(frame: pd.DataFrame, tmp_pa
     report = DriftMonitor(reports).generate_data_drift_report(frame, frame, "weekly")
     assert precious.read_text() == "untouched"
     assert not report.is_symlink()
+
+
+def test_the_page_of_the_same_circuits_says_what_its_numbers_say(
+    seasons: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Evidently draws it with our scores, thresholds and verdicts."""
+    reference = seasons.sample(5_000, random_state=1)
+    race = seasons[seasons["session_key"] == seasons["session_key"].iloc[0]]
+    stuck = race.assign(rhum=float(race["rhum"].median()), st_speed=race["st_speed"] * 1.05)
+    report = DriftMonitor(tmp_path).generate_same_circuits_report(reference, stuck)
+    summary = summary_of(report)
+    assert {name for name, has in summary.drifted.items() if has} == {"st_speed", "rhum"}
+    assert summary.state == "drift"
+    assert verdict_of_the_page(report) == (2, len(summary.drifted))
+    text = report.read_text()
+    assert "Dataset Drift is detected" in text
+    assert "drift from 1.75" in text
+    assert "most frequent value; drift from 0.98" in text
