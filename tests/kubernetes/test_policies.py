@@ -144,7 +144,7 @@ def test_the_exporter_is_a_sidecar_that_starts_before_the_api_and_waits_for_noth
     (exporter,) = spec["initContainers"]
     assert exporter["name"] == "exporter"
     assert exporter["restartPolicy"] == "Always"
-    # /-/ready is 503 until the API has made its metric files: the API would never start.
+    # /-/ready is about the metric files, which are the API's to make.
     assert exporter["startupProbe"]["httpGet"]["path"] == "/-/healthy"
     assert "readinessProbe" not in exporter
 
