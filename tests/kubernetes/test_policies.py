@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from deploy.kubernetes import monitoring, secrets
-from f1pa_api.settings import Settings
 from f1pa_api.version import version
 from tests.kubernetes.manifests import (
     NAME,
@@ -187,12 +186,6 @@ def test_every_folder_that_a_setting_names_is_mounted(overlay: str) -> None:
             if name == "f1pa-bootstrap":
                 folders.remove(settings["F1PA_DRIFT_REPORTS_DIR"])
             assert folders <= mounts
-
-
-def test_the_apis_settings_are_ones_that_it_has(overlay: str) -> None:
-    known = {f"F1PA_{name.upper()}" for name in Settings.model_fields}
-    names = set(environment(api_pod(overlay)["spec"]["containers"][0]))
-    assert names - known == {"F1PA_DATABASE_PASSWORD", "HOME"}
 
 
 def test_every_probe_and_service_names_a_port_that_is_there(overlay: str) -> None:

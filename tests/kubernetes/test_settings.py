@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
+from pydantic_settings import BaseSettings
 
 import drift.settings
 import exporter.settings
@@ -23,6 +24,13 @@ LOADERS: dict[str, Callable[[], object]] = {
     "exporter": exporter.settings.load,
     "drift": drift.settings.load,
     "pipeline": pipeline.settings.read_settings,
+}
+
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "api": f1pa_api.settings.Settings,
+    "exporter": exporter.settings.Settings,
+    "drift": drift.settings.Settings,
+    "pipeline": pipeline.settings.PipelineSettings,
 }
 
 
@@ -58,6 +66,33 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in [name for name in os.environ if name.startswith("F1PA_")]:
         monkeypatch.delenv(name)
     return monkeypatch
+
+
+def variables(name: str) -> set[str]:
+    """What the process reads; a setting whose name it doesn't know would be ignored in silence."""
+    return {f"F1PA_{field.upper()}" for field in SETTINGS[name].model_fields}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_setting_is_one_that_a_process_has(overlay: str) -> None:
+    given = {name: set(environment(overlay, name, demo_secrets=True)) for name in SETTINGS}
+    for _, template in pods(overlay):
+        for container in containers(template):
+            own = {entry["name"] for entry in container["env"] if "F1PA_" in entry["name"]}
+            # Only for the URL that holds it.
+            own.discard("F1PA_DATABASE_PASSWORD")
+            assert not own or own <= variables(container["name"])
+    common = {name for name in set.intersection(*given.values()) if name.startswith("F1PA_")}
+    known = set.union(*(variables(name) for name in SETTINGS))
+    assert common - {"F1PA_DATABASE_PASSWORD"} <= known
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("api", "F1PA_API_HOST"), ("exporter", "F1PA_EXPORTER_HOST")]
+)
+def test_what_is_asked_from_outside_the_pod_listens_there(name: str, variable: str) -> None:
+    everywhere = "0.0.0.0"  # noqa: S104 - compared with, not listened on
+    assert environment("production", name, demo_secrets=False)[variable] == everywhere
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
