@@ -10,6 +10,7 @@ from deploy.embedded.errors import StackError
 from deploy.embedded.settings import CHECKOUT, StackSettings
 
 SOURCE = CHECKOUT / "prometheus"
+RECEIVER = "http://alerts:9094/"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def prometheus(options: StackSettings, folder: Path, source: Path = SOURCE) -> C
     return Config(folder / "prometheus.yml", content)
 
 
-def alertmanager(folder: Path, source: Path = SOURCE) -> Config:
-    """Write `folder`/alertmanager.yml; it holds no address of the stack."""
-    text = (source / "alertmanager.yml").read_text()
+def alertmanager(options: StackSettings, folder: Path, source: Path = SOURCE) -> Config:
+    """Write `folder`/alertmanager.yml. An address that the stack doesn't run is somebody's own."""
+    original = (source / "alertmanager.yml").read_text()
+    text = original.replace(RECEIVER, f"http://127.0.0.1:{options.alerts_port}/")
     (folder / "alertmanager.yml").write_text(text)
     return Config(folder / "alertmanager.yml", text)

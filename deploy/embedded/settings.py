@@ -48,6 +48,7 @@ class StackSettings(BaseSettings):
     exporter_port: Port = 9108
     prometheus_port: Port = 9090
     alertmanager_port: Port = 9093
+    alerts_port: Port = 9094
     grafana_port: Port = 3000
 
     api_workers: int = Field(2, ge=1, le=64)

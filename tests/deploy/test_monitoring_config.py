@@ -47,3 +47,11 @@ def test_an_edited_rule_changes_what_the_configuration_says(tmp_path: Path) -> N
     assert monitoring_config.prometheus(settings.read({}), folder, source=tmp_path) == before
     rule.write_text("groups: [] # another limit\n")
     assert monitoring_config.prometheus(settings.read({}), folder, source=tmp_path) != before
+
+
+def test_alertmanager_is_given_the_receivers_address_and_nothing_else(tmp_path: Path) -> None:
+    options = settings.read({"F1PA_ALERTS_PORT": "1094"})
+    rendered = monitoring_config.alertmanager(options, tmp_path).file.read_text()
+    original = (CHECKOUT / "prometheus" / "alertmanager.yml").read_text()
+    assert "127.0.0.1:1094" in rendered
+    assert rendered.replace("127.0.0.1:1094", "alerts:9094") == original
