@@ -12,7 +12,7 @@ import yaml
 
 from deploy.embedded import monitoring_config, settings
 from deploy.embedded.binaries import Binaries
-from deploy.embedded.monitoring_config import SOURCE
+from deploy.embedded.settings import CHECKOUT
 from tests.alerts.conftest import RunningReceiver, receiving, until
 
 API = {"job": "f1pa_api", "instance": "exporter:9108"}
@@ -99,7 +99,9 @@ def alertmanager(prometheus_tools: Binaries, tmp_path: Path) -> Iterator[Alertma
         yield manager
 
 
-@pytest.mark.parametrize("config", sorted(SOURCE.glob("*.example.yml")), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "config", sorted((CHECKOUT / "prometheus").glob("*.example.yml")), ids=lambda file: file.name
+)
 def test_the_examples_are_valid(prometheus_tools: Binaries, config: Path) -> None:
     done = subprocess.run(
         [prometheus_tools.amtool, "check-config", config],
