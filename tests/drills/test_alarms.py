@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -35,7 +35,7 @@ def stopped(alarmed: AlarmedStack, *names: str) -> Iterator[None]:
 
 
 def test_a_stopped_database_is_told_in_time_and_so_is_its_return(
-    alarmed: AlarmedStack, record_property: pytest.RecordProperty
+    alarmed: AlarmedStack, record_property: Callable[[str, object], None]
 ) -> None:
     cut = time.monotonic()
     with stopped(alarmed, "postgres"):
