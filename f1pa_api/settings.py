@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     api_workers: int = Field(2, ge=1, le=256)
     # Requests that one worker answers at the same time.
     api_threads: int = Field(8, ge=1, le=256)
+    # Requests, give or take a fifth, after which a worker is replaced; 0: never.
+    api_max_requests: int = Field(0, ge=0)
     # The role f1pa_api, which reads, and adds to the prediction log.
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
     mlflow_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:5000"
