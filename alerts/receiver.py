@@ -13,11 +13,13 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 4 * 2**20
 CLIENT_TIMEOUT_SECONDS = 10
+PATHS = "there are POST /alerts and /watchdog, GET /-/ready and /-/watchdog"
 
 
 class Receiver(ThreadingHTTPServer):
-    """POST /alerts keeps a notification, POST /watchdog is the sign of life, GET /-/ready is 503
-    without one. Port 0 takes a free one. Raises OSError when the address can't be listened on."""
+    """POST /alerts keeps a notification, POST /watchdog is the sign of life, without which GET
+    /-/watchdog is 503. Port 0 takes a free one. Raises OSError when the address can't be
+    listened on."""
 
     daemon_threads = True
 
@@ -32,17 +34,19 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
-        if self.path != "/-/ready":
-            self._answer(404, "there are /-/ready, /alerts and /watchdog")
+        if self.path == "/-/ready":
+            self._answer(200, "ready")
+        elif self.path != "/-/watchdog":
+            self._answer(404, PATHS)
         elif self.server.switch.is_missing():
             minutes = self.server.switch.silent_seconds() / 60
             self._answer(503, f"no Watchdog for {minutes:.0f} min: no alert would arrive")
         else:
-            self._answer(200, "ready")
+            self._answer(200, "heard")
 
     def do_POST(self) -> None:
         if self.path not in ("/alerts", "/watchdog"):
-            self._answer(404, "there are /-/ready, /alerts and /watchdog")
+            self._answer(404, PATHS)
             return
         body = self._body()
         if body is None:

@@ -34,6 +34,8 @@ class Program:
     port: int | None = None
     port_variable: str = ""
     health_path: str | None = None
+    # Whether all is well around it, too; `status` asks, and nothing waits for it.
+    concern_path: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     directory: str = str(CHECKOUT)
     stop_signal: str = "TERM"
@@ -282,6 +284,7 @@ def _alerts(options: StackSettings, state: StateFolder, extra: Mapping[str, str]
         port=options.alerts_port,
         port_variable=settings.variable("alerts_port"),
         health_path="/-/ready",
+        concern_path="/-/watchdog",
         environment={
             **extra,
             "F1PA_ALERTS_HOST": HOST,

@@ -112,20 +112,21 @@ def test_a_watchdog_that_stays_away_is_told_and_so_is_its_return(tmp_path: Path)
 
     with receiving(tmp_path, F1PA_ALERTS_PATIENCE_MINUTES="0.05") as running:
         until(lambda: events(running) == ["missing"])
-        ready = requests.get(f"{running.url}/-/ready", timeout=10)
-        assert ready.status_code == 503
-        assert "no Watchdog" in ready.text
+        heard = requests.get(f"{running.url}/-/watchdog", timeout=10)
+        assert heard.status_code == 503
+        assert "no Watchdog" in heard.text
         assert "no Watchdog" in (tmp_path / "receiver.log").read_text()
         # One that says it ended is no sign of life.
         post(running, "/watchdog", notification("Watchdog", "resolved"))
-        assert requests.get(f"{running.url}/-/ready", timeout=10).status_code == 503
+        assert requests.get(f"{running.url}/-/watchdog", timeout=10).status_code == 503
+        assert requests.get(f"{running.url}/-/ready", timeout=10).status_code == 200
 
         assert post(running, "/watchdog", notification("Watchdog")).status_code == 200
         until(lambda: events(running)[:2] == ["missing", "back"])
 
 
-def test_it_is_ready_while_the_watchdog_may_still_come(receiver: RunningReceiver) -> None:
-    assert requests.get(f"{receiver.url}/-/ready", timeout=10).status_code == 200
+def test_nothing_is_told_while_the_watchdog_may_still_come(receiver: RunningReceiver) -> None:
+    assert requests.get(f"{receiver.url}/-/watchdog", timeout=10).status_code == 200
     assert receiver.entries() == []
 
 
