@@ -62,6 +62,16 @@ class AlarmedStack:
         await_that(lambda: name not in self.firing(), f"{name} ends in Prometheus")
         await_that(lambda: self.last_told().get(name) == "resolved", f"{name}'s end is told")
 
+    def await_that_series(self, expression: str) -> None:
+        """`expression` has a result in Prometheus."""
+
+        def has_result() -> bool:
+            url = self.stack.url("prometheus", "/api/v1/query")
+            answer = requests.get(url, params={"query": expression}, timeout=10).json()
+            return bool(answer["data"]["result"])
+
+        await_that(has_result, expression)
+
     @contextmanager
     def traffic(self, bodies: Sequence[dict[str, Any]]) -> Iterator[None]:
         """Some ten predictions a second, of `bodies` in turn, as long as the block lasts."""
@@ -112,14 +122,5 @@ def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlarmedStack]:
         done = stack.make("up", f"DATASET={folder / 'laps.csv.gz'}", timeout_seconds=600)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
         running = AlarmedStack(stack)
-        await_that(lambda: _scraped(stack), "the exporter is scraped")
+        running.await_that_series("f1pa_model_loaded == 1 and f1pa_database_connected == 1")
         yield running
-
-
-def _scraped(stack: EmbeddedStack) -> bool:
-    answer = requests.get(
-        stack.url("prometheus", "/api/v1/query"),
-        params={"query": "f1pa_model_loaded == 1 and f1pa_database_connected == 1"},
-        timeout=10,
-    ).json()
-    return bool(answer["data"]["result"])
