@@ -21,7 +21,7 @@ IF_INSTALLED = test -e "$(or $(INSTALLED),$(BIN)/python)" || { echo "nothing is 
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs train evaluate replay drift traffic test lint bench check clean
+.PHONY: help up down restart status logs train evaluate replay drift traffic test drill quiet lint bench check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,12 @@ traffic: $(INSTALLED) ## Send predictions to the running API
 
 test: $(INSTALLED) ## Run the tests
 	@"$(BIN)/pytest" -n 3 --dist loadgroup tests
+
+drill: $(INSTALLED) ## Make alerts fire on a stack of its own, with shortened durations
+	@"$(BIN)/pytest" -s -m drill tests/drills
+
+quiet: $(INSTALLED) ## Ten minutes of healthy traffic and small troubles, in which no alert may fire
+	@"$(BIN)/python" -m benchmarks.quiet_run $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(INSTALLED) ## Check style, types and import directions
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/mypy" && "$(BIN)/lint-imports"

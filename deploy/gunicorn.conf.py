@@ -42,8 +42,10 @@ graceful_timeout = 6
 # A client's next request within 5 s finds its connection open; more would hold idle ones.
 keepalive = 5
 
-# Workers don't grow.
-max_requests = 0
+# Workers don't grow: only where somebody wants it.
+max_requests = _settings.api_max_requests
+# Not all at once.
+max_requests_jitter = max_requests // 5
 
 # JSON lines on standard error. Requests are counted and timed as metrics; F1PA_REQUEST_LOG says
 # which of them also get a line.

@@ -64,7 +64,12 @@ def show(
     """
     # In the overview a column has one place, for what drifted; what else is measured follows.
     drifted_first = sorted(measured, key=lambda column: not column.drifted)
-    first = {column.name: column for column in reversed(drifted_first)}
+    # Evidently shows no column without values, such as the year where nobody sends one.
+    first = {
+        column.name: column
+        for column in reversed(drifted_first)
+        if reference[column.name].notna().any() and current[column.name].notna().any()
+    }
     preset = DataDriftPreset(
         columns=list(first),
         drift_share=_one_of(len(first)),
@@ -74,7 +79,7 @@ def show(
     others = [
         ValueDrift(column=column.name, method=_method(column), threshold=column.threshold)
         for column in measured
-        if column is not first[column.name]
+        if column.name in first and column is not first[column.name]
     ]
     definition = _definition({name: kinds[name] for name in first})
     _written(Report([preset, *others]), reference, current, definition, html)

@@ -4,6 +4,7 @@ The answers are dicts in the shape of schemas.answers: to make, and then to writ
 each costs as much as a prediction does. A test holds them to the schemas.
 """
 
+import time
 from collections.abc import Sequence
 
 from f1pa_api import metrics
@@ -68,6 +69,8 @@ def _predict(
     used: Services, model: Model, laps: Sequence[LapFeatures], level: float, kind: EndpointType
 ) -> list[AnsweredLap]:
     """Counted and logged."""
+    if used.settings.drill_scoring_delay_seconds:
+        time.sleep(used.settings.drill_scoring_delay_seconds)
     known = enrich(laps, used.sessions, kind)
     predictions = predict_laps(model, [lap.features for lap in known], level)
     for place, lap in enumerate(known):

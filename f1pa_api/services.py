@@ -1,5 +1,6 @@
 """What the views work with, in one place."""
 
+import logging
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,6 +20,7 @@ from f1pa_api.session_laps import SessionLaps
 from f1pa_api.settings import Settings
 
 EXTENSION = "f1pa"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Services:
 
     def start(self) -> None:
         """Start the threads. Only in a worker: they don't survive a fork."""
+        delay_seconds = self.settings.drill_scoring_delay_seconds
+        if delay_seconds:
+            logger.warning(
+                "alarm drill: F1PA_DRILL_SCORING_DELAY_SECONDS slows every prediction",
+                extra={"delay_seconds": delay_seconds},
+            )
         self.models.start()
         self.database.start()
         self.prediction_log.start()

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     api_workers: int = Field(2, ge=1, le=256)
     # Requests that one worker answers at the same time.
     api_threads: int = Field(8, ge=1, le=256)
+    # Requests, give or take a fifth, after which a worker is replaced; 0: never.
+    api_max_requests: int = Field(0, ge=0)
     # The role f1pa_api, which reads, and adds to the prediction log.
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
     mlflow_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:5000"
@@ -96,6 +98,8 @@ class Settings(BaseSettings):
     basic_auth_file: Annotated[Path, AfterValidator(_path)] | None = None
     # Whether the password may be the demo's.
     demo_credentials: bool = False
+    # Makes every prediction take so much longer, for an alarm drill; only in the demo.
+    drill_scoring_delay_seconds: float = Field(0, ge=0, le=10)
     # How many wrong passwords a client address may send to one worker per minute.
     auth_failures_per_minute: int = Field(30, ge=1, le=6000)
     # Which requests get a log line: "all", "problems" (400 and above, or above 1 s) or "off".
@@ -126,6 +130,14 @@ class Settings(BaseSettings):
         if password and password.get_secret_value() == DEMO_PASSWORD and not self.demo_credentials:
             raise ValueError(
                 "F1PA_BASIC_AUTH_PASSWORD: is the demo's, which F1PA_DEMO_CREDENTIALS=true allows"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _drills_are_for_the_demo(self) -> Self:
+        if self.drill_scoring_delay_seconds and not self.demo_credentials:
+            raise ValueError(
+                "F1PA_DRILL_SCORING_DELAY_SECONDS: only with F1PA_DEMO_CREDENTIALS=true"
             )
         return self
 

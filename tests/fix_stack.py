@@ -17,7 +17,16 @@ from deploy.embedded.settings import CHECKOUT
 from deploy.embedded.state import StateFolder
 from deploy.embedded.supervision import Supervisor
 
-SERVICES = ("postgres", "mlflow", "api", "exporter", "prometheus", "alertmanager", "grafana")
+SERVICES = (
+    "postgres",
+    "mlflow",
+    "api",
+    "exporter",
+    "prometheus",
+    "alertmanager",
+    "alerts",
+    "grafana",
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The checkout's Prometheus and Alertmanager files, with the addresses of the embedded stack."""
+"""The Prometheus and Alertmanager files, with the addresses of the embedded stack."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
 from deploy.embedded.errors import StackError
-from deploy.embedded.settings import CHECKOUT, StackSettings
+from deploy.embedded.settings import StackSettings
 
-SOURCE = CHECKOUT / "prometheus"
+RECEIVER = "http://alerts:9094/"
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,14 @@ class Config:
     content: str
 
 
-def prometheus(options: StackSettings, folder: Path, source: Path = SOURCE) -> Config:
+def prometheus(options: StackSettings, folder: Path) -> Config:
     """Write `folder`/prometheus.yml. Raises StackError for a target that the stack doesn't run."""
     addresses = {
         "exporter:9108": f"127.0.0.1:{options.exporter_port}",
         "alertmanager:9093": f"127.0.0.1:{options.alertmanager_port}",
         "localhost:9090": f"127.0.0.1:{options.prometheus_port}",
     }
+    source = options.monitoring_dir
     original = source / "prometheus.yml"
     config: dict[str, Any] = yaml.safe_load(original.read_text())
     alerting = config.get("alerting", {}).get("alertmanagers", [])
@@ -48,8 +49,9 @@ def prometheus(options: StackSettings, folder: Path, source: Path = SOURCE) -> C
     return Config(folder / "prometheus.yml", content)
 
 
-def alertmanager(folder: Path, source: Path = SOURCE) -> Config:
-    """Write `folder`/alertmanager.yml; it holds no address of the stack."""
-    text = (source / "alertmanager.yml").read_text()
+def alertmanager(options: StackSettings, folder: Path) -> Config:
+    """Write `folder`/alertmanager.yml. An address that the stack doesn't run is somebody's own."""
+    original = (options.monitoring_dir / "alertmanager.yml").read_text()
+    text = original.replace(RECEIVER, f"http://127.0.0.1:{options.alerts_port}/")
     (folder / "alertmanager.yml").write_text(text)
     return Config(folder / "alertmanager.yml", text)

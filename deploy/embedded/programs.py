@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 NO_TELEMETRY = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 # The bootstrap fills the database and the registry between these two lots.
 STORES = ("postgres", "mlflow")
-SERVICES = ("api", "exporter", "drift", "prometheus", "alertmanager")
+SERVICES = ("api", "exporter", "drift", "prometheus", "alertmanager", "alerts")
 NAMES = (*STORES, *SERVICES)
 # It works by itself, and nobody asks it.
 WITHOUT_PORT = ("drift",)
@@ -34,6 +34,8 @@ class Program:
     port: int | None = None
     port_variable: str = ""
     health_path: str | None = None
+    # Whether all is well around it, too; `status` asks, and nothing waits for it.
+    concern_path: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     directory: str = str(CHECKOUT)
     stop_signal: str = "TERM"
@@ -81,7 +83,7 @@ def define(
 ) -> list[Program]:
     """All programs in their order of start. Writes the monitoring configuration they read.
 
-    `extra` are further F1PA_ variables, for the API, the exporter and the drift job.
+    `extra` are further F1PA_ variables, for the programs of ours.
     """
     return [
         _postgres(options, state),
@@ -91,6 +93,7 @@ def define(
         _drift(options, state, extra),
         _prometheus(options, state, binaries),
         _alertmanager(options, state, binaries),
+        _alerts(options, state, extra),
     ]
 
 
@@ -257,7 +260,7 @@ def _prometheus(options: StackSettings, state: StateFolder, binaries: Binaries) 
 
 
 def _alertmanager(options: StackSettings, state: StateFolder, binaries: Binaries) -> Program:
-    config = monitoring_config.alertmanager(state.alertmanager_dir)
+    config = monitoring_config.alertmanager(options, state.alertmanager_dir)
     command = [str(binaries.alertmanager), f"--config.file={config.file}"]
     command += [f"--storage.path={state.alertmanager_dir / 'data'}"]
     # An empty cluster address: a single Alertmanager that opens no further port.
@@ -271,6 +274,23 @@ def _alertmanager(options: StackSettings, state: StateFolder, binaries: Binaries
         health_path="/-/ready",
         directory=str(binaries.alertmanager_directory or state.alertmanager_dir),
         inputs_digest=_digest(config.content),
+    )
+
+
+def _alerts(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -> Program:
+    return Program(
+        name="alerts",
+        command=[sys.executable, "-m", "alerts"],
+        port=options.alerts_port,
+        port_variable=settings.variable("alerts_port"),
+        health_path="/-/ready",
+        concern_path="/-/watchdog",
+        environment={
+            **extra,
+            "F1PA_ALERTS_HOST": HOST,
+            "F1PA_ALERTS_PORT": str(options.alerts_port),
+            "F1PA_ALERTS_FILE": str(state.alerts_file),
+        },
     )
 
 

@@ -13,6 +13,7 @@ from deploy.embedded.supervision import Supervisor
 
 ANSWER_TIMEOUT_SECONDS = 3
 POLL_SECONDS = 0.2
+LONGEST_REASON = 80
 
 
 def complaint(program: Program, state: StateFolder) -> str | None:
@@ -21,13 +22,27 @@ def complaint(program: Program, state: StateFolder) -> str | None:
         return None  # that it runs is all there is to see
     if program.health_path is None:
         return _postgres_complaint(program.port, state)
-    url = program.address + program.health_path
+    return _answer_complaint(program, program.health_path)
+
+
+def concern(program: Program) -> str | None:
+    """What the program has noticed elsewhere, in a few words."""
+    return program.concern_path and _answer_complaint(program, program.concern_path)
+
+
+def _answer_complaint(program: Program, path: str) -> str | None:
+    url = program.address + path
     try:
         with urllib3.PoolManager(timeout=ANSWER_TIMEOUT_SECONDS, retries=False) as http:
-            status = http.request("GET", url).status
+            answer = http.request("GET", url)
     except urllib3.exceptions.HTTPError:
         return "no answer"
-    return None if status == 200 else f"{program.health_path} answers {status}"
+    if answer.status == 200:
+        return None
+    said = f"{path} answers {answer.status}"
+    if not answer.headers.get("Content-Type", "").startswith("text/plain"):
+        return said
+    return f"{said}: {answer.data.decode(errors='replace').strip()[:LONGEST_REASON]}"
 
 
 def _postgres_complaint(port: int, state: StateFolder) -> str | None:

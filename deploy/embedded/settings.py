@@ -37,6 +37,11 @@ class StackSettings(BaseSettings):
     state_dir: Annotated[Path, AfterValidator(_usable)] = Field(
         Path(".f1pa"), validate_default=True, description="All state; relative to the checkout"
     )
+    monitoring_dir: Annotated[Path, AfterValidator(_usable)] = Field(
+        Path("prometheus"),
+        validate_default=True,
+        description="prometheus.yml, its rules and alertmanager.yml; relative to the checkout",
+    )
     min_free_mb: int = Field(1000, ge=0, description="Free disk space that `up` asks for")
     ready_timeout_seconds: float = Field(
         120, gt=0, description="How long one service may take until it is ready"
@@ -48,6 +53,7 @@ class StackSettings(BaseSettings):
     exporter_port: Port = 9108
     prometheus_port: Port = 9090
     alertmanager_port: Port = 9093
+    alerts_port: Port = 9094
     grafana_port: Port = 3000
 
     api_workers: int = Field(2, ge=1, le=64)

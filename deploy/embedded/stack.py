@@ -119,7 +119,7 @@ class Stack:
                 status = ProgramStatus("ORPHANED", orphans[program.name], 0)
                 complaint = "its supervisor was killed; run make up or make down"
             elif status.pid:
-                complaint = readiness.complaint(program, self.state)
+                complaint = readiness.complaint(program, self.state) or readiness.concern(program)
             rows.append(ServiceStatus(program, status, complaint))
         return rows
 

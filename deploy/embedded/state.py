@@ -81,6 +81,11 @@ class StateFolder:
         return self.root / "alertmanager"
 
     @property
+    def alerts_file(self) -> Path:
+        """What Alertmanager told, one JSON line for each notification."""
+        return self.root / "alerts.jsonl"
+
+    @property
     def bootstrapped_file(self) -> Path:
         """Holds which code last filled the stores to the end."""
         return self.root / "bootstrapped"

@@ -120,3 +120,11 @@ def test_the_demo_s_password_is_taken_where_a_setting_says_so(
         load()
     monkeypatch.setenv("F1PA_DEMO_CREDENTIALS", "true")
     assert load().demo_credentials
+
+
+def test_a_drill_slows_predictions_in_the_demo_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("F1PA_DRILL_SCORING_DELAY_SECONDS", "1.5")
+    with pytest.raises(SettingsError, match="F1PA_DRILL_SCORING_DELAY_SECONDS: only with"):
+        load()
+    monkeypatch.setenv("F1PA_DEMO_CREDENTIALS", "true")
+    assert load().drill_scoring_delay_seconds == 1.5

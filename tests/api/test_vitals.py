@@ -185,7 +185,7 @@ def test_a_worker_that_hangs_stops_writing_and_is_counted(tmp_path: Path) -> Non
 
 
 def test_recycled_workers_are_counted(tmp_path: Path) -> None:
-    with api_server(tmp_path, GUNICORN_CMD_ARGS="--max-requests 20") as api:
+    with api_server(tmp_path, F1PA_API_MAX_REQUESTS="20") as api:
         for _ in range(70):
             assert api.request("/health/live").status == 200
         recycled = api.log.read_text().count("Autorestarting worker")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.embedded.settings import CHECKOUT
 
-PACKAGES = ("f1pa_api", "exporter", "drift", "pipeline")
+PACKAGES = ("alerts", "f1pa_api", "exporter", "drift", "pipeline")
 
 
 def test_a_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ def test_a_target_that_the_stack_does_not_run_is_refused(tmp_path: Path) -> None
     (tmp_path / "prometheus.yml").write_text(
         "scrape_configs: [{job_name: x, static_configs: [{targets: ['cadvisor:8080']}]}]"
     )
+    options = settings.read({"F1PA_MONITORING_DIR": str(tmp_path)})
     with pytest.raises(StackError, match=r"prometheus\.yml: .* doesn't run cadvisor:8080"):
-        monitoring_config.prometheus(settings.read({}), tmp_path, source=tmp_path)
+        monitoring_config.prometheus(options, tmp_path)
 
 
 def test_an_edited_rule_changes_what_the_configuration_says(tmp_path: Path) -> None:
@@ -43,7 +44,16 @@ def test_an_edited_rule_changes_what_the_configuration_says(tmp_path: Path) -> N
     rule.write_text("groups: []\n")
     folder = tmp_path / "rendered"
     folder.mkdir()
-    before = monitoring_config.prometheus(settings.read({}), folder, source=tmp_path)
-    assert monitoring_config.prometheus(settings.read({}), folder, source=tmp_path) == before
+    options = settings.read({"F1PA_MONITORING_DIR": str(tmp_path)})
+    before = monitoring_config.prometheus(options, folder)
+    assert monitoring_config.prometheus(options, folder) == before
     rule.write_text("groups: [] # another limit\n")
-    assert monitoring_config.prometheus(settings.read({}), folder, source=tmp_path) != before
+    assert monitoring_config.prometheus(options, folder) != before
+
+
+def test_alertmanager_is_given_the_receivers_address_and_nothing_else(tmp_path: Path) -> None:
+    options = settings.read({"F1PA_ALERTS_PORT": "1094"})
+    rendered = monitoring_config.alertmanager(options, tmp_path).file.read_text()
+    original = (CHECKOUT / "prometheus" / "alertmanager.yml").read_text()
+    assert "127.0.0.1:1094" in rendered
+    assert rendered.replace("127.0.0.1:1094", "alerts:9094") == original

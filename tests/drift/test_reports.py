@@ -221,3 +221,10 @@ def test_the_page_of_the_same_circuits_says_what_its_numbers_say(
     assert "Dataset Drift is detected" in text
     assert "drift from 1.75" in text
     assert "most frequent value; drift from 0.98" in text
+
+
+def test_laps_that_nobody_gave_a_year_have_a_page(seasons: pd.DataFrame, tmp_path: Path) -> None:
+    report = DriftMonitor(tmp_path).generate_same_circuits_report(
+        seasons.iloc[:5000], seasons.iloc[5000:6000].assign(year=None)
+    )
+    assert verdict_of_the_page(report)[1] > 0
