@@ -57,8 +57,8 @@ drift: $(INSTALLED) ## Compare the predictions of the last 24 h with what the mo
 traffic: $(INSTALLED) ## Send predictions to the running API
 	@$(STACK) pipeline traffic
 
-test: $(INSTALLED) ## Run the tests
-	@"$(BIN)/pytest" -n 3 --dist loadgroup tests
+test: $(INSTALLED) ## Run the tests, all but the drills
+	@"$(BIN)/pytest" -n 3 --dist loadgroup -m "not drill" tests
 
 drill: $(INSTALLED) ## Make alerts fire on a stack of its own, with shortened durations
 	@"$(BIN)/pytest" -s -m drill tests/drills
