@@ -1,5 +1,6 @@
 """The rules and configurations, judged by Prometheus' and Alertmanager's own tools."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,12 @@ def test_every_alert_says_how_bad_what_and_why(alert: str, rule: dict[str, Any])
     assert rule["labels"]["severity"] in severities
     assert set(rule["labels"]) == {"severity", "component"}
     assert set(rule["annotations"]) == {"summary", "description"}
+
+
+@pytest.mark.parametrize(("alert", "rule"), rules().items())
+def test_no_alert_watches_a_series_that_is_not_there(alert: str, rule: dict[str, Any]) -> None:
+    # A test of the exporter compares that page with a real scrape.
+    documented = (CONFIGURATION.parent / "docs" / "metrics.md").read_text()
+    for name in re.findall(r"\b(?:f1pa|http)_\w+", re.sub(r'"[^"]*"', "", rule["expr"])):
+        family = name.removesuffix("_bucket")
+        assert f"`{family}`" in documented, name
