@@ -124,5 +124,8 @@ def _problem(actual: Actual, row: DictRow) -> Unrecordable | None:
         return "unknown"
     if row["outcome"] != "ok":
         return "not_predicted"
+    if row["actual_seconds"] is None:
+        # It came to the log after `_RECORD` had looked.
+        return "unknown"
     difference = abs(row["actual_seconds"] - actual.lap_duration_seconds)
     return None if difference < SAME_WITHIN_SECONDS else "conflict"

@@ -64,6 +64,8 @@ def _private_apt(work: Path) -> dict[str, str]:
     (work / "cache/archives/partial").mkdir(parents=True)
     (work / "debs").mkdir()
     (work / "parts").mkdir()
+    # What the machine has installed must not count as the version to get.
+    (work / "status").touch()
     dump = subprocess.run(
         ["apt-config", "dump"],  # noqa: S607 - the machine's own apt, wherever it is
         capture_output=True,
@@ -79,6 +81,7 @@ def _private_apt(work: Path) -> dict[str, str]:
         f'Dir::Etc::parts "{work / "parts"}";',
         'Dir::Etc::main "/dev/null";',
         f'Dir::Cache "{work / "cache"}";',
+        f'Dir::State::status "{work / "status"}";',
         'Acquire::Languages "none";',
         'Acquire::Retries "1";',
         'Acquire::http::Timeout "15";',
@@ -94,7 +97,7 @@ def _private_apt(work: Path) -> dict[str, str]:
 def _renew_lists(work: Path, environment: dict[str, str]) -> None:
     with (work / "apt.conf").open("a") as config:
         config.write(f'Dir::State "{work / "state"}";\n')
-        config.write('Dir::State::status "/var/lib/dpkg/status";\n')
+        config.write(f'Dir::State::status "{work / "status"}";\n')
     # A source that can't be reached is no failure as long as the packages are in another one.
     _apt(work, environment, ["update"])
 
