@@ -17,11 +17,12 @@ from f1pa_api import actuals
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.schemas.predictions import MOST_ACTUALS
 from pipeline.loading import load
-from tests.api.conftest import credentials
+from tests.api.conftest import credentials, eventually
 from tests.pipeline.lap_rows import lap_frame, lap_row
 
 HOUR = 3600.0
 NOW = time.time()
+LOCK = 20_261_126
 
 
 def made_at(seconds: float) -> UUID:
@@ -40,8 +41,8 @@ class Log:
     def __init__(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         self.connection = connection
 
-    def add(self, age_seconds: float = HOUR, **columns: object) -> str:
-        key = made_at(NOW - age_seconds)
+    def add(self, age_seconds: float = HOUR, key: UUID | None = None, **columns: object) -> str:
+        key = key or made_at(NOW - age_seconds)
         outcome = columns.setdefault("outcome", "ok")
         row = {
             "endpoint_type": "single",
@@ -197,6 +198,42 @@ def test_a_thousand_are_told_at_once_and_no_more(data_client: FlaskClient, log: 
     [problem] = answer.get_json()["fields"]
     assert problem["field"] == "actuals"
     assert str(MOST_ACTUALS) in problem["message"]
+
+
+@pytest.fixture
+def held_after_recording(log: Log) -> Iterator[None]:
+    """Requests wait for the test between recording lap times and looking what is recorded."""
+    log.connection.execute(
+        f"""
+        CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock({LOCK}); RETURN NULL; END $$;
+        CREATE TRIGGER wait_for_the_test AFTER INSERT ON actuals
+            FOR EACH STATEMENT EXECUTE FUNCTION wait_for_the_test();
+        SELECT pg_advisory_lock({LOCK});
+        """
+    )
+    yield
+    log.connection.execute(
+        "SELECT pg_advisory_unlock_all(); DROP FUNCTION wait_for_the_test CASCADE"
+    )
+
+
+@pytest.mark.usefixtures("held_after_recording")
+def test_a_prediction_that_comes_to_the_log_meanwhile_gets_its_time(
+    data_client: FlaskClient, log: Log
+) -> None:
+    def is_waiting() -> bool:
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return log.connection.execute(waiting).fetchone() is not None
+
+    absent = made_at(NOW - HOUR)
+    with ThreadPoolExecutor(1) as others:
+        answer = others.submit(tell, data_client, str(absent), 91.875)
+        eventually(is_waiting)
+        log.add(key=absent)
+        log.connection.execute("SELECT pg_advisory_unlock_all()")
+    assert answer.result().status_code == 200
+    assert log.actual(str(absent)) == (91.875, "reported")
 
 
 @pytest.mark.parametrize("statement", [actuals._RECORD, actuals._RECORDED])
