@@ -3,6 +3,7 @@
 import hashlib
 import random
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ def artefact_files(trained: LapTimeModel) -> dict[str, bytes]:
         metrics=Metrics(**figures),
         race_maes={},
         trained_sessions=[],
+        trained_at=datetime.now(UTC),
         data_fingerprint=hashlib.sha256(b"benchmark").hexdigest(),
         reference_sample=pd.DataFrame(),
         input_example=pd.DataFrame(),

@@ -75,7 +75,7 @@ def on_reload(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook
     slot = worker_slots.claim(_settings.metrics_dir)
     if _is_ours(worker):
-        worker.vitals = Vitals(slot, worker.cfg.threads, worker.replaced)
+        worker.vitals = Vitals(slot, worker.cfg.workers, worker.cfg.threads, worker.replaced)
 
 
 def child_exit(server: Any, worker: Any) -> None:

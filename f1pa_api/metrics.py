@@ -124,6 +124,12 @@ model_info = Gauge(
     ["family", "version", "alias", "run_id"],
     multiprocess_mode="livemax",
 )
+# livemax: while two versions serve, the newer one's.
+model_trained = Gauge(
+    "f1pa_model_trained_timestamp_seconds",
+    "Unix time at which the model that serves was trained; 0 where it does not say.",
+    multiprocess_mode="livemax",
+)
 # livesum: how many workers are where. A worker says 1 of one pair of labels, and 0 of the others.
 model_workers = Gauge(
     "f1pa_model_workers",
@@ -236,6 +242,7 @@ class ModelSeries:
         for gauge in shown:
             gauge.set(1)
         self._shown = shown
+        model_trained.set(0 if model.trained_at is None else model.trained_at.timestamp())
         model_loaded.set(1)
 
     def refused(self, refusal: Refusal) -> None:

@@ -4,6 +4,7 @@ from."""
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -65,6 +66,7 @@ class Model:
     contexts: Mapping[Context, ContextModel]
     encoders: Encoders
     info: ModelInfo
+    trained_at: datetime | None = None
 
     @property
     def version(self) -> str:
@@ -121,7 +123,7 @@ def load(files: Mapping[str, bytes], version: str, source: ModelSource) -> Model
         source=source,
         **artefact.metrics.model_dump(),
     )
-    return Model(contexts, artefact.encoders.to_encoders(), info)
+    return Model(contexts, artefact.encoders.to_encoders(), info, artefact.trained_at)
 
 
 def _context_model(entry: ContextEntry, files: Mapping[str, bytes]) -> ContextModel:

@@ -34,6 +34,12 @@ workers = Gauge(
     ["state"],
     multiprocess_mode="livesum",
 )
+# Of the master's setting, so that it stays while any worker lives.
+workers_configured = Gauge(
+    "f1pa_workers_configured",
+    "Workers that there should be.",
+    multiprocess_mode="livemax",
+)
 restarts = Counter(
     "f1pa_worker_restarts_total", "Workers that another one replaced, by the reason.", ["reason"]
 )
@@ -92,8 +98,13 @@ class _Total:
 class Vitals:
     """Of a worker that was just forked and has claimed `slot`."""
 
-    def __init__(self, slot: str | None, thread_count: int, replaced: Iterable[str]) -> None:
+    def __init__(
+        self, slot: str | None, worker_count: int, thread_count: int, replaced: Iterable[str]
+    ) -> None:
+        """`worker_count` is of workers that there should be, `replaced` the reasons why this one
+        had to come."""
         name = slot or "none"
+        workers_configured.set(worker_count)
         self._thread_count = thread_count
         self._state: State = "starting"
         _workers[self._state].set(1)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 for _name, _value in {
@@ -78,6 +79,7 @@ class Candidate:
     metrics: Metrics
     race_maes: Mapping[int, float]
     trained_sessions: Sequence[int]
+    trained_at: datetime
     data_fingerprint: str
     reference_sample: pd.DataFrame
     input_example: pd.DataFrame
@@ -216,6 +218,7 @@ def write_artefact(candidate: Candidate, run_id: str, folder: Path) -> Artefact:
         strategy=candidate.strategy,
         run_name=f"{candidate.strategy}-{candidate.data_fingerprint[:8]}",
         run_id=run_id,
+        trained_at=candidate.trained_at,
         contexts=contexts,
         encoders=EncoderTables.from_encoders(candidate.model.encoders),
         metrics=candidate.metrics,

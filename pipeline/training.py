@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,7 @@ def _candidate(studied: Study, fitted: Fit, found: TrainingReport, fingerprint: 
             overfitting_ratio=crossed.mae / found.scored[IN_SAMPLE].mae,
         ),
         race_maes={race.session_key: race.candidate_mae for race in found.races},
+        trained_at=datetime.now(UTC),
         trained_sessions=sorted(studied.laps["session_key"].iloc[fitted.places].unique().tolist()),
         data_fingerprint=fingerprint,
         reference_sample=_reference_sample(studied, fitted),

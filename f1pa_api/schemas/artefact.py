@@ -9,7 +9,7 @@ import math
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from f1pa_api.features.encoders import CircuitEncoding, Encoders, Form
 from f1pa_api.features.intervals import ANY_GROUP, LEVELS, quantile_levels
@@ -133,7 +133,8 @@ class Metrics(BaseModel):
 class Artefact(BaseModel):
     """`artefact.json`. `sha256` holds the digest of each other file of the folder; `race_maes`
     the MAE of each test race by session_key, for the comparison with a later candidate, and
-    `trained_sessions` every race that the models have seen."""
+    `trained_sessions` every race that the models have seen. `trained_at` is None where the
+    version was trained by a release that did not write it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -142,6 +143,7 @@ class Artefact(BaseModel):
     strategy: str
     run_name: str
     run_id: str
+    trained_at: AwareDatetime | None = None
     contexts: dict[Context, ContextEntry]
     encoders: EncoderTables
     metrics: Metrics

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ KNOWN_CIRCUIT, ESTIMATED_CIRCUIT, UNKNOWN_CIRCUIT = 9, 10, 999
 KNOWN_DRIVER, UNKNOWN_DRIVER = 16, 98
 REFERENCE_SECONDS = 90.0
 GOLDEN_ROWS = 1000
+TRAINED_AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 METRICS = Metrics(
     test_mae=0.9,
     test_rmse=1.5,
@@ -160,6 +162,7 @@ def artefact_files(seed: int = 1, **changes: object) -> dict[str, bytes]:
         strategy="test",
         run_name=f"seed-{seed}",
         run_id=f"run{seed}",
+        trained_at=TRAINED_AT,
         contexts=dict(ENTRIES),
         encoders=EncoderTables.from_encoders(ENCODERS),
         metrics=METRICS,

@@ -129,6 +129,19 @@ def test_threads_that_wait_are_busy(tmp_path: Path, postgres_server: PostgresSer
         assert figure(api, worker, "f1pa_worker_requests_in_progress") == 0
 
 
+def test_a_worker_that_nobody_replaces_is_missing(api: ApiServer) -> None:
+    assert value(api.metrics_dir, "f1pa_workers_configured") == 2
+    api.process.send_signal(signal.SIGSTOP)
+    try:
+        api.workers()[0].kill()
+        eventually(lambda: slots(api)["live"] == 1)
+        assert sum(states(api).values()) == 1
+        assert value(api.metrics_dir, "f1pa_workers_configured") == 2
+    finally:
+        api.process.send_signal(signal.SIGCONT)
+    eventually(lambda: sum(states(api).values()) == 2)
+
+
 def test_a_kill_is_counted_and_its_worker_s_gauges_go(api: ApiServer) -> None:
     assert restarts(api) == {}
     victim, other = api.workers()

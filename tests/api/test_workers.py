@@ -16,7 +16,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from deploy.embedded import postgres
 from pipeline.schema import migrate
 from tests.api import recorded
-from tests.api.artefacts import LAP, WARM_LAP, artefact_files
+from tests.api.artefacts import LAP, TRAINED_AT, WARM_LAP, artefact_files
 from tests.api.conftest import PASSWORD, credentials, eventually
 from tests.api.registry_server import RegistryServer
 from tests.api.server import ApiServer, api_server
@@ -79,6 +79,13 @@ def test_metrics_are_the_sum_over_the_workers(api: ApiServer) -> None:
     assert api.value("http_requests_total", **http) == sent
     del http["status"]
     assert api.value("http_request_duration_seconds_count", **http) == sent
+
+
+def test_the_age_of_the_model_is_told(api: ApiServer, registry: RegistryServer) -> None:
+    assert api.value("f1pa_model_trained_timestamp_seconds") == TRAINED_AT.timestamp()
+    registry.promote("2", artefact_files(2, trained_at=None))
+    wait_for_model(api, "2")
+    assert api.value("f1pa_model_trained_timestamp_seconds") == 0
 
 
 def test_what_can_be_counted_is_there_at_0_from_the_start(api: ApiServer) -> None:

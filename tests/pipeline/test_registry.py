@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import lightgbm as lgb
@@ -33,6 +34,7 @@ MODEL_FILES = {
     *("cold.lgb", MLFLOW_BOOSTER, "warm-error.lgb"),
     *(f"{context}-q{quantile}.lgb" for context in CONTEXTS for quantile in QUANTILES),
 }
+TRAINED_AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 METRICS = Metrics(
     test_mae=1.0,
     test_rmse=2.0,
@@ -61,6 +63,7 @@ def candidate(season: Study) -> Candidate:
         metrics=METRICS,
         race_maes={900_051: 0.75},
         trained_sessions=[900_001, 900_051],
+        trained_at=TRAINED_AT,
         data_fingerprint="f" * 64,
         reference_sample=season.laps[["session_key", "lap_number", "lap_duration"]][:20],
         input_example=pd.DataFrame(rows.values, columns=list(FEATURE_NAMES["warm"])),
@@ -302,6 +305,7 @@ def test_the_artefact_folder_explains_itself(candidate: Candidate, tmp_path: Pat
     assert described.encoders.to_encoders() == candidate.model.encoders
     assert (described.run_id, described.run_name) == ("run-1", "test-ffffffff")
     assert (described.metrics, described.data_fingerprint) == (METRICS, "f" * 64)
+    assert described.trained_at == TRAINED_AT
     assert described.sha256 == {
         name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         for name in files - {ARTEFACT_FILE}

@@ -22,7 +22,7 @@ from pipeline.model import Predictions
 from pipeline.registry import Candidate, write_artefact
 from pipeline.study import natives
 from tests.pipeline.small_season import small_season, small_study
-from tests.pipeline.test_registry import METRICS
+from tests.pipeline.test_registry import METRICS, TRAINED_AT
 
 # One with a red flag and an untimed lap, and one that is partly wet.
 WHOLE_RACES = (900_004, 900_033)
@@ -46,6 +46,7 @@ def served(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> serving.Mod
         metrics=METRICS,
         race_maes={},
         trained_sessions=[],
+        trained_at=TRAINED_AT,
         data_fingerprint="f" * 64,
         reference_sample=small_study().laps[:5],
         input_example=pd.DataFrame(),
