@@ -12,9 +12,11 @@ from deploy.embedded.settings import CHECKOUT
 from drift.summary import SUMMARY_FILE
 from tests.drift.summaries import RUN
 from tests.fix_stack import EmbeddedStack, eventually
+from tests.prometheus.test_alerts import recordings, rules, series_of
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
 
+DRIFT_SERIES = re.compile("f1pa_(drift|model_(error|interval|window))_")
 # The expressions of the monitoring document, label for label.
 DOCUMENTED = [
     'http_requests_total{method="GET", endpoint="/health", status="200"}',
@@ -59,6 +61,24 @@ def test_prometheus_scrapes_the_exporter(running_stack: EmbeddedStack) -> None:
 @pytest.mark.parametrize("expression", DOCUMENTED)
 def test_documented_expression_returns_data(busy_stack: EmbeddedStack, expression: str) -> None:
     assert eventually(lambda: len(query(busy_stack, expression)) > 0)
+
+
+def test_every_series_of_the_rules_is_there(busy_stack: EmbeddedStack) -> None:
+    expressions = [rule["expr"] for rule in rules().values()] + list(recordings().values())
+    watched = {name for expression in expressions for name in series_of(expression)}
+    # What the drift job tells comes with its first run, and is compared with a scrape below.
+    of_drift = {name for name in watched if DRIFT_SERIES.match(name)}
+
+    def missing() -> set[str]:
+        answer = requests.get(
+            busy_stack.url("prometheus", "/api/v1/label/__name__/values"), timeout=10
+        ).json()
+        there = {name for found in answer["data"] for name in series_of(found)}
+        return watched - of_drift - there
+
+    # Recorded once a minute.
+    eventually(lambda: not missing(), seconds=100)
+    assert missing() == set()
 
 
 def test_refused_input_moves_the_error_counter(busy_stack: EmbeddedStack) -> None:
