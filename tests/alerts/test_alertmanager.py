@@ -156,8 +156,8 @@ def test_a_target_that_is_down_silences_what_was_measured_of_it(
     [
         (
             "DatabaseDisconnected",
-            {"HighPredictionErrorRate", "AvailabilityBudgetBurningFast", "PredictionLogStuck"},
-            {"HighPredictionLatency", "PredictionLogLosing", "ModelNotLoaded"},
+            {"HighPredictionErrorRate", "PredictionLogGrowing", "PredictionLogStuck"},
+            {"AvailabilityBudgetBurningFast", "PredictionLogLosing", "ModelNotLoaded"},
         ),
         (
             "ApiDown",
