@@ -15,7 +15,10 @@ ABSOLUTE_DATASET = $(if $(DATASET),$(if $(filter /%,$(DATASET)),$(DATASET),$(CAL
 BIN = $(VENV)/bin
 INSTALLED = $(if $(OWN_VENV),$(VENV)/.f1pa-installed)
 STATE = $(or $(F1PA_STATE_DIR),.f1pa)
-STACK = "$(BIN)/python" -m deploy.embedded
+# embedded, or docker for compose.yaml.
+RUNTIME ?= embedded
+$(if $(filter embedded docker,$(RUNTIME)),,$(error RUNTIME is embedded or docker, not $(RUNTIME)))
+STACK = "$(BIN)/python" -m deploy.$(RUNTIME)
 # For what is of no use before the first installation, and shouldn't cause it.
 IF_INSTALLED = test -e "$(or $(INSTALLED),$(BIN)/python)" || { echo "nothing is installed in $(VENV) yet; run make up"; exit $(1); };
 
@@ -26,7 +29,7 @@ MAKEFLAGS += --no-builtin-rules
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-up: $(INSTALLED) ## Start everything and wait until it is ready (DATASET=laps.csv.gz loads that file)
+up: $(INSTALLED) ## Start everything and wait until it is ready (DATASET=laps.csv.gz loads that file, RUNTIME=docker uses containers)
 	@$(STACK) up --dataset "$(ABSOLUTE_DATASET)"
 
 down: ## Stop everything, keep the data

@@ -5,7 +5,8 @@ folder="${1:?usage: make-secrets.sh FOLDER}"
 # Containers of other users read the files; the folder keeps others out.
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in database_superuser database_owner database_api database_exporter database_drift api_password; do
+for name in database_superuser database_owner database_api database_exporter database_drift \
+  database_grafana grafana_admin api_password; do
   [ -s "$folder/$name" ] && continue
   head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' >"$folder/$name"
   chmod 444 "$folder/$name"

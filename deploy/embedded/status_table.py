@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
 from deploy.embedded.settings import StackSettings
 from deploy.embedded.stack import ServiceStatus
 
+HEALTHY = "[green]healthy[/green]"
 # A lap of Spa-Francorchamps in good weather.
 EXAMPLE = {
     "driver_number": 1,
@@ -23,22 +24,32 @@ EXAMPLE = {
 }
 
 
-def status_table(services: Sequence[ServiceStatus], grafana_port: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(rows: Iterable[Sequence[str]]) -> Table:
+    """Of service, address, state, pid, uptime, and what is to complain of: "" if it is healthy."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("service", "address", "state", "pid", "uptime", "health"):
-        table.add_column(column, overflow="fold")
-    for service in services:
-        running = service.status.pid != 0
-        table.add_row(
-            service.program.name,
-            service.program.address,
-            service.status.state.lower(),
-            str(service.status.pid) if running else "",
-            duration(service.status.uptime_seconds) if running else "",
-            "[green]healthy[/green]" if service.healthy else f"[red]{service.complaint}[/red]",
-        )
-    table.add_row("grafana", f"http://127.0.0.1:{grafana_port}", _grafana(), "", "", "")
-    return table
+        shown.add_column(column, overflow="fold")
+    for *columns, complaint in rows:
+        shown.add_row(*columns, f"[red]{complaint}[/red]" if complaint else HEALTHY)
+    return shown
+
+
+def status_table(services: Sequence[ServiceStatus], grafana_port: int) -> Table:
+    shown = table(map(_row, services))
+    shown.add_row("grafana", f"http://127.0.0.1:{grafana_port}", _grafana(), "", "", "")
+    return shown
+
+
+def _row(service: ServiceStatus) -> tuple[str, ...]:
+    running = service.status.pid != 0
+    return (
+        service.program.name,
+        service.program.address,
+        service.status.state.lower(),
+        str(service.status.pid) if running else "",
+        duration(service.status.uptime_seconds) if running else "",
+        "" if service.healthy else str(service.complaint),
+    )
 
 
 def _grafana() -> str:

@@ -1,0 +1,3 @@
+from deploy.docker.cli import main
+
+main()
