@@ -6,7 +6,17 @@ from f1pa_api.auth import Policy
 from f1pa_api.inputs import LARGEST_BODY_BYTES
 from f1pa_api.services import Services
 from f1pa_api.settings import Settings
-from f1pa_api.views import data, docs, exposition, health, monitoring, predict, predictions, root
+from f1pa_api.views import (
+    data,
+    docs,
+    exposition,
+    health,
+    monitoring,
+    overview,
+    predict,
+    predictions,
+    root,
+)
 from f1pa_api.web import Api
 
 
@@ -31,6 +41,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Api:
     auth.register(app, predictions.blueprint, Policy.AUTHENTICATED)
     auth.register(app, data.blueprint, Policy.AUTHENTICATED)
     auth.register(app, monitoring.blueprint, Policy.AUTHENTICATED)
+    auth.register(app, overview.blueprint, Policy.AUTHENTICATED)
     auth.register(app, health.blueprint, Policy.OPEN)
     auth.register(app, exposition.blueprint, Policy.OPEN)
     auth.register(app, docs.blueprint, Policy.OPEN)

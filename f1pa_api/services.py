@@ -10,12 +10,15 @@ from exporter.metric_files import MetricFiles
 from f1pa_api import metrics
 from f1pa_api.database import Database
 from f1pa_api.drift_reports import DriftReports
+from f1pa_api.figure_watch import FigureWatch
 from f1pa_api.kept_answers import KeptAnswers
 from f1pa_api.model_cache import ModelCache
 from f1pa_api.model_store import ModelStore
 from f1pa_api.prediction_log import log as prediction_log
 from f1pa_api.prediction_log.log import PredictionLog
+from f1pa_api.prometheus import Prometheus
 from f1pa_api.registry import Registry
+from f1pa_api.runbooks import Runbooks
 from f1pa_api.session_laps import SessionLaps
 from f1pa_api.settings import Settings
 
@@ -35,6 +38,8 @@ class Services:
     answers: KeptAnswers
     metric_files: MetricFiles
     prediction_log: PredictionLog
+    figures: FigureWatch
+    runbooks: Runbooks
 
     def init_app(self, app: Flask) -> None:
         app.extensions[EXTENSION] = self
@@ -74,6 +79,10 @@ def build(settings: Settings) -> Services:
         drift_reports=DriftReports(settings.drift_reports_dir),
         answers=KeptAnswers(),
         metric_files=MetricFiles(settings.metrics_dir),
+        figures=FigureWatch(
+            None if settings.prometheus_url is None else Prometheus(settings.prometheus_url)
+        ),
+        runbooks=Runbooks(settings.runbooks_dir),
         prediction_log=prediction_log.build(
             settings.prediction_log_dir if settings.prediction_log else None,
             settings.prediction_log_max_bytes,

@@ -7,6 +7,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     HttpUrl,
     SecretStr,
@@ -14,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from f1pa_api.model_cache import SPARES
 
@@ -44,6 +45,17 @@ def _base_url(value: str) -> str:
     if url.query or url.fragment:
         raise ValueError("must not have a query or a fragment")
     return str(url).rstrip("/")
+
+
+def _links(value: str) -> dict[str, str]:
+    """NAME=URL,NAME=URL"""
+    links = {}
+    for pair in filter(None, value.split(",")):
+        name, equals, url = pair.strip().partition("=")
+        if not equals or not name:
+            raise ValueError(f"{pair.strip()!r} is not of the form name=url")
+        links[name] = _base_url(url)
+    return links
 
 
 def _user_name(value: SecretStr) -> SecretStr:
@@ -89,6 +101,16 @@ class Settings(BaseSettings):
     # Where the drift job leaves its reports.
     drift_reports_dir: Annotated[Path, AfterValidator(_path)] = Field(
         Path("reports"), validate_default=True
+    )
+    # Whom the overview asks for figures and alerts; without one it shows none.
+    prometheus_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    # Other pages that it leads to, such as Grafana=http://localhost:3000,MLflow=http://...
+    monitoring_links: Annotated[dict[str, str], NoDecode, BeforeValidator(_links)] = Field(
+        "", validate_default=True
+    )
+    # The runbooks' Markdown.
+    runbooks_dir: Annotated[Path, AfterValidator(_path)] = (
+        Path(__file__).parents[1] / "docs" / "runbooks"
     )
     # How often a worker asks which version the alias points to.
     model_poll_seconds: float = Field(3.0, ge=0.05, le=60)

@@ -10,7 +10,7 @@ from deploy.docker.containers import SERVICES, Containers
 from deploy.embedded import preflight
 from deploy.embedded.errors import AlreadyReportedError, StackError
 from deploy.embedded.settings import environment, read
-from deploy.embedded.status_table import example_request, table
+from deploy.embedded.status_table import echo_figures, example_request, table
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +48,11 @@ def restart(context: click.Context) -> None:
 @commands.command()
 def status() -> None:
     """Show every container; exit status 0 only when all are healthy."""
-    if not _show(_containers()):
+    containers = _containers()
+    healthy = _show(containers)
+    if containers.statuses():
+        echo_figures(read(environment()).prometheus_port)
+    if not healthy:
         sys.exit(1)
 
 

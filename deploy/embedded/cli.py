@@ -15,7 +15,7 @@ from deploy.embedded.errors import AlreadyReportedError, StackError
 from deploy.embedded.postgres import PostgresError
 from deploy.embedded.settings import environment
 from deploy.embedded.stack import Stack
-from deploy.embedded.status_table import example_request, status_table
+from deploy.embedded.status_table import echo_figures, example_request, status_table
 
 LINES_SHOWN = "50"
 DATASET_HELP = "CSV file (.csv or .csv.gz) of laps to load; without it, a simulated season."
@@ -55,7 +55,11 @@ def restart(context: click.Context) -> None:
 @commands.command()
 def status() -> None:
     """Show every service; exit status 0 only when all are healthy."""
-    if not _show(_stack()):
+    stack = _stack()
+    healthy = _show(stack)
+    if stack.services():
+        echo_figures(stack.options.prometheus_port)
+    if not healthy:
         sys.exit(1)
 
 

@@ -189,6 +189,8 @@ def _api(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -
         health_path="/health/ready",
         environment={
             **({"F1PA_DEMO_CREDENTIALS": "true"} if options.is_demo else {}),
+            "F1PA_PROMETHEUS_URL": f"http://{HOST}:{options.prometheus_port}",
+            "F1PA_MONITORING_LINKS": _links(options),
             **extra,
             **NO_TELEMETRY,
             **_registry(options),
@@ -208,6 +210,15 @@ def _api(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -
         },
         stop_timeout_seconds=35,
     )
+
+
+def _links(options: StackSettings) -> str:
+    ports = {
+        "Prometheus": options.prometheus_port,
+        "Alertmanager": options.alertmanager_port,
+        "MLflow": options.mlflow_port,
+    }
+    return ",".join(f"{name}=http://localhost:{port}" for name, port in ports.items())
 
 
 def _exporter(options: StackSettings, state: StateFolder, extra: Mapping[str, str]) -> Program:

@@ -2,12 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
+import click
 from rich.table import Table
 
 from deploy.embedded.settings import StackSettings
 from deploy.embedded.stack import ServiceStatus
+from f1pa_api.figures import Figures, read
+from f1pa_api.prometheus import Prometheus
+from f1pa_api.quantities import UNKNOWN, amount, percent, seconds
 
 HEALTHY = "[green]healthy[/green]"
 # A lap of Spa-Francorchamps in good weather.
@@ -58,16 +63,45 @@ def _grafana() -> str:
     return "not run by this version"
 
 
-def duration(seconds: int) -> str:
+def summary(figures: Figures) -> Iterator[str]:
+    """What Prometheus knows, in lines: figures, and each alert that fires."""
+    if figures.problem:
+        yield f"figures and alerts are not known: {figures.problem}"
+        return
+    now = figures.now
+    drifted = {each.feature for each in figures.drift if each.drifted}
+    yield "; ".join(
+        (
+            f"predictions {amount(now.get('predictions_per_second'), '/s')}",
+            f"errors {percent(now.get('error_ratio'))}",
+            f"95 % within {seconds(now.get('p95_seconds'))}",
+            f"live error {seconds(now.get('error_seconds'))}",
+            f"drifted: {', '.join(sorted(drifted)) or ('none' if figures.drift else UNKNOWN)}",
+        )
+    )
+    if not figures.alerts:
+        yield "no alert fires"
+    for alert in figures.alerts:
+        yield f"{alert.severity}: {alert.name}: {alert.summary}"
+
+
+def echo_figures(prometheus_port: int) -> None:
+    """Print them; a Prometheus that doesn't answer is waited for no longer than two seconds."""
+    figures = read(Prometheus(f"http://127.0.0.1:{prometheus_port}"), time.time())
+    click.echo("\n" + "\n".join(summary(figures)))
+
+
+def duration(elapsed_seconds: int) -> str:
     """Two units at most: 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     for size, unit, smaller_size, smaller in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),
         (60, "min", 1, "s"),
     ):
-        if seconds >= size:
-            return f"{seconds // size} {unit} {seconds % size // smaller_size} {smaller}"
-    return f"{seconds} s"
+        if elapsed_seconds >= size:
+            rest = elapsed_seconds % size // smaller_size
+            return f"{elapsed_seconds // size} {unit} {rest} {smaller}"
+    return f"{elapsed_seconds} s"
 
 
 def example_request(options: StackSettings) -> str:

@@ -15,6 +15,10 @@ ReportName = Annotated[
     str, Field(description="Name of a drift report", examples=["production_drift"])
 ]
 
+RunbookName = Annotated[
+    str, Field(description="Name of an alert", examples=["DatabaseDisconnected"])
+]
+
 
 class NoFilter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,9 +1,7 @@
 """The page that documents the API, in a real browser that reaches nothing but this machine."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from f1pa_api.views.docs import FILES
+from tests.api.browser import ALONE, BROWSER, needed
 from tests.api.server import ApiServer, api_server
-
-BROWSER = "chromium"
-ALONE = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # What the browser wants for itself is not even looked up.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 
 @dataclass(frozen=True)
@@ -43,11 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module")
 def visit(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Visit:
-    if shutil.which(BROWSER) is None:
-        absent = f"there is no {BROWSER} here (Debian's package has that name)"
-        if os.environ.get("CI"):
-            pytest.fail(absent)
-        pytest.skip(absent)
+    needed()
     folder, origin = tmp_path_factory.mktemp("browser"), f"http://127.0.0.1:{api.port}"
     log = folder / "net-log.json"
     done = subprocess.run(

@@ -130,10 +130,11 @@ def test_status_fails_and_says_why_unless_all_are_healthy(run: Run, state: State
     supervisor.start_program("api")
     done = run("status")
     assert done.returncode == 1
-    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
     assert "no answer" in rows["api"]
     assert "not running" in rows["mlflow"]
     assert "https://grafana.com/grafana/download" in rows["grafana"]
+    assert "no answer from Prometheus" in rows["figures"]
 
 
 def test_status_tells_a_program_without_its_supervisor_from_a_stopped_one(
@@ -148,7 +149,7 @@ def test_status_tells_a_program_without_its_supervisor_from_a_stopped_one(
     until(lambda: not supervisor.is_running())
     done = run("status")
     assert done.returncode == 1
-    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
     assert "orphaned" in rows["api"]
     assert run("down").stdout == "stopped\n"
     assert supervisor.orphans() == {}

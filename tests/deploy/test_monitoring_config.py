@@ -21,10 +21,15 @@ def test_only_addresses_and_the_place_of_the_rules_differ_from_the_original(
         job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]]
         for job in rendered["scrape_configs"]
     }
-    assert targets == {"f1pa_api": ["127.0.0.1:1108"], "prometheus": ["127.0.0.1:1090"]}
+    assert targets == {
+        "f1pa_api": ["127.0.0.1:1108"],
+        "prometheus": ["127.0.0.1:1090"],
+        "alertmanager": ["127.0.0.1:9093"],
+    }
     [alertmanager] = rendered["alerting"]["alertmanagers"]
     assert alertmanager["static_configs"] == [{"targets": ["127.0.0.1:9093"]}]
-    assert rendered["rule_files"] == [str(CHECKOUT / "prometheus" / "alerts.yml")]
+    folder = CHECKOUT / "prometheus"
+    assert rendered["rule_files"] == [str(folder / name) for name in original["rule_files"]]
     assert rendered["global"] == original["global"]
     assert [job["job_name"] for job in original["scrape_configs"]] == list(targets)
 

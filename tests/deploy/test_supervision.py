@@ -120,8 +120,8 @@ def test_everything_starts_answers_and_stops_without_a_trace(
 
     with urllib3.PoolManager(retries=False, timeout=5) as http:
         address = f"http://127.0.0.1:{options.prometheus_port}/api/v1"
-        rules = http.request("GET", f"{address}/rules").json()["data"]["groups"][0]["rules"]
-        assert "TargetDown" in {rule["name"] for rule in rules}
+        groups = http.request("GET", f"{address}/rules").json()["data"]["groups"]
+        assert "TargetDown" in {rule["name"] for group in groups for rule in group["rules"]}
         managers = f"{address}/alertmanagers"
         until(lambda: http.request("GET", managers).json()["data"]["activeAlertmanagers"] != [])
 

@@ -81,6 +81,23 @@ def test_every_series_of_the_rules_is_there(busy_stack: EmbeddedStack) -> None:
     assert missing() == set()
 
 
+def test_the_terminal_shows_figures_and_alerts(busy_stack: EmbeddedStack) -> None:
+    figures = re.compile(r"^predictions [\d.]+ /s; errors [\d.]+ %", re.MULTILINE)
+    assert eventually(lambda: bool(figures.search(busy_stack.make("status").stdout)))
+
+
+def test_the_overview_has_figures_of_the_last_minutes(busy_stack: EmbeddedStack) -> None:
+    url = busy_stack.url("api", "/monitoring/overview")
+
+    def known() -> bool:
+        page = requests.get(url, auth=("f1pa", "f1pa"), timeout=10).text
+        return "Alerts that fire" in page and "95 % of predictions within" in page
+
+    assert eventually(known)
+    links = requests.get(url, auth=("f1pa", "f1pa"), timeout=10).text
+    assert f'href="http://localhost:{busy_stack.ports["prometheus"]}"' in links
+
+
 def test_refused_input_moves_the_error_counter(busy_stack: EmbeddedStack) -> None:
     def errors() -> float:
         page = requests.get(busy_stack.url("exporter", "/metrics"), timeout=10).text
