@@ -1,4 +1,4 @@
-"""The boards, judged by the rules of grafana/dashboard-linter in its strict mode, and by the alerts."""
+"""The boards, judged by the strict rules of grafana/dashboard-linter and by the alerts."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,8 @@ EACH_QUERY = pytest.mark.parametrize(
 )
 # Units that Grafana knows, of those that are used.
 UNITS = {"s", "percentunit", "bytes", "reqps", "cps", "none"}
-COUNTER = re.compile(r"(\w+\(\s*)?f1pa_\w+_total\b|http_requests_total\b")
+COUNTER = re.compile(r"\b(?:f1pa|http)_\w+_(?:total|bucket|sum|count)\b")
+SERIES_WITH_MATCHERS = re.compile(r"\b(?:job:)?(?:f1pa|http|scrape)_\w+(?::\w+)?(?:{[^}]*})?")
 
 
 def test_the_committed_boards_are_those_that_the_program_makes() -> None:
@@ -121,9 +122,7 @@ def test_queries_of_a_panel_have_names_of_their_own(board: Json) -> None:
 @EACH_QUERY
 def test_a_query_is_of_the_chosen_jobs_and_instances(title: str, expression: str) -> None:
     del title
-    for series in re.findall(
-        r"\b(?:job:)?(?:f1pa|http|scrape)_\w+(?::\w+)?(?:{[^}]*})?", expression
-    ):
+    for series in SERIES_WITH_MATCHERS.findall(expression):
         assert 'job=~"$job"' in series, series
         if not WITHOUT_INSTANCE.match(series):
             assert 'instance=~"$instance"' in series, series
@@ -143,10 +142,8 @@ def test_a_query_is_promql(
 @EACH_QUERY
 def test_a_counter_is_only_seen_as_a_rate(title: str, expression: str) -> None:
     del title
-    for found in re.finditer(
-        r"(\w*)\(?((?:f1pa|http)_\w+_(?:total|bucket|sum|count))\b", expression
-    ):
-        before = expression[: found.start(2)]
+    for found in COUNTER.finditer(expression):
+        before = expression[: found.start()]
         assert re.search(r"(?:rate|increase)\($", before), expression
 
 

@@ -12,6 +12,7 @@ from deploy.embedded.settings import CHECKOUT
 from drift.summary import SUMMARY_FILE
 from tests.drift.summaries import RUN
 from tests.fix_stack import EmbeddedStack, eventually
+from tests.grafana.boards import chosen, expressions
 from tests.prometheus.test_alerts import recordings, rules, series_of
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900), pytest.mark.slow]
@@ -79,6 +80,38 @@ def test_every_series_of_the_rules_is_there(busy_stack: EmbeddedStack) -> None:
     # Recorded once a minute.
     eventually(lambda: not missing(), seconds=100)
     assert missing() == set()
+
+
+# Panels without series where nothing is wrong, no alert is on its way and no drift job has run.
+QUIET_PANELS = {
+    *("Alerts", "Errors by route", "Live error", "Laps inside their 80 % interval"),
+    *("Drift by feature", "Laps that drift was told from"),
+}
+
+
+@pytest.mark.parametrize(
+    ("title", "expression"),
+    [(title, text) for title, text, kind in expressions() if kind == "panel"],
+)
+def test_every_panel_of_the_boards_has_data(
+    busy_stack: EmbeddedStack, title: str, expression: str
+) -> None:
+    if title in QUIET_PANELS:
+        # It is understood, at least.
+        query(busy_stack, chosen(expression))
+        return
+    assert eventually(lambda: query(busy_stack, chosen(expression)) != [], seconds=100)
+
+
+@pytest.mark.usefixtures("drift_summary")
+@pytest.mark.parametrize("title", sorted(QUIET_PANELS - {"Alerts", "Errors by route"}))
+def test_every_panel_of_drift_has_data_once_the_job_has_run(
+    busy_stack: EmbeddedStack, title: str
+) -> None:
+    for each, expression, _ in expressions():
+        if each == title:
+            text = chosen(expression)
+            assert eventually(lambda text=text: query(busy_stack, text) != [])
 
 
 def test_the_terminal_shows_figures_and_alerts(busy_stack: EmbeddedStack) -> None:
