@@ -24,10 +24,10 @@ IF_INSTALLED = test -e "$(or $(INSTALLED),$(BIN)/python)" || { echo "nothing is 
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs train evaluate replay drift traffic test drill quiet lint bench check clean
+.PHONY: help up down restart status logs train evaluate replay drift traffic test drill containers quiet lint bench check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 up: $(INSTALLED) ## Start everything and wait until it is ready (DATASET=laps.csv.gz loads that file, RUNTIME=docker uses containers)
 	@$(STACK) up --dataset "$(ABSOLUTE_DATASET)"
@@ -60,11 +60,14 @@ drift: $(INSTALLED) ## Compare the predictions of the last 24 h with what the mo
 traffic: $(INSTALLED) ## Send predictions to the running API
 	@$(STACK) pipeline traffic
 
-test: $(INSTALLED) ## Run the tests, all but the drills
-	@"$(BIN)/pytest" -n 3 --dist loadgroup -m "not drill" tests
+test: $(INSTALLED) ## Run the tests, all but the drills and those of containers
+	@"$(BIN)/pytest" -n 3 --dist loadgroup -m "not drill and not container" tests
 
 drill: $(INSTALLED) ## Make alerts fire on a stack of its own, with shortened durations
 	@"$(BIN)/pytest" -s -m drill tests/drills
+
+containers: $(INSTALLED) ## Run the stack of compose.yaml and its tests (docs/containers.md)
+	@"$(BIN)/pytest" -s -m container tests/containers
 
 quiet: $(INSTALLED) ## Ten minutes of healthy traffic and small troubles, in which no alert may fire
 	@"$(BIN)/python" -m benchmarks.quiet_run $(if $(MINUTES),--minutes $(MINUTES))
