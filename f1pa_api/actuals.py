@@ -23,7 +23,7 @@ _LOGGED = SQL(
     LATERAL (
         SELECT predicted_at, outcome FROM predictions
         WHERE prediction_id = told.prediction_id
-            AND predicted_at = uuid_extract_timestamp(told.prediction_id)
+            AND predicted_at = uuid7_time(told.prediction_id)
         LIMIT 1
     ) AS logged
     """

@@ -33,11 +33,11 @@ _STAGE = SQL(
 _COPY = SQL("COPY staged ({}) FROM STDIN").format(_COLUMNS)
 _ADD_DAYS = SQL(
     "SELECT add_prediction_partitions(array_agg(DISTINCT"
-    " (uuid_extract_timestamp(prediction_id) AT TIME ZONE 'UTC')::date)) FROM staged"
+    " (uuid7_time(prediction_id) AT TIME ZONE 'UTC')::date)) FROM staged"
 )
 _INSERT = SQL(
     "INSERT INTO predictions (predicted_at, {columns})"
-    " SELECT uuid_extract_timestamp(prediction_id), {columns} FROM staged ON CONFLICT DO NOTHING"
+    " SELECT uuid7_time(prediction_id), {columns} FROM staged ON CONFLICT DO NOTHING"
 ).format(columns=_COLUMNS)
 _LOOK_AHEAD = SQL(
     "SELECT add_prediction_partitions(array_agg(current_date + ahead))"

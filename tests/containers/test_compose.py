@@ -27,7 +27,8 @@ UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 # As migration 0001 leaves a database.
 WITHOUT_PREDICTIONS = """
     DROP TABLE predictions, actuals, drift_runs CASCADE;
-    DROP FUNCTION uuid7_floor, add_prediction_partitions, drop_prediction_partitions, join_actuals;
+    DROP FUNCTION uuid7_floor, add_prediction_partitions, drop_prediction_partitions, join_actuals,
+        uuid7_time;
     UPDATE alembic_version SET version_num = '0001'
 """
 Record = Callable[[str, object], None]
@@ -36,10 +37,12 @@ Record = Callable[[str, object], None]
 def test_the_table_shows_every_service_and_where_it_is(stack: ComposeStack) -> None:
     shown = stack.run("make", "status", "RUNTIME=docker")
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    services = [line.split()[0] for line in shown.stdout.splitlines()[1:]]
+    table, figures = shown.stdout.split("\n\n", 1)
+    services = [line.split()[0] for line in table.splitlines()[1:]]
     assert set(services) == {*LASTING, "bootstrap"}
     for service in ("api", "mlflow", "prometheus", "alertmanager"):
-        assert stack.url(service, "") in shown.stdout
+        assert stack.url(service, "") in table
+    assert "predictions" in figures
 
 
 def test_a_prediction_is_answered_and_logged(stack: ComposeStack) -> None:
@@ -52,7 +55,7 @@ def test_a_prediction_is_answered_and_logged(stack: ComposeStack) -> None:
 def test_laps_are_there_for_who_may_see_them(stack: ComposeStack) -> None:
     assert requests.get(stack.url("api", "/data/stats"), timeout=10).status_code == 401
     stats = requests.get(stack.url("api", "/data/stats"), auth=AUTH, timeout=10).json()
-    assert stats["laps"] > 10_000
+    assert stats["total_laps"] > 10_000
 
 
 def test_every_target_is_up_and_the_workers_are_seen_through_the_shared_folder(

@@ -48,6 +48,19 @@ def test_a_week_of_days_is_there_from_the_start(database_url: str) -> None:
         assert len(partitions(connection) & days) >= 8
 
 
+def test_the_time_of_an_id_is_that_of_postgresql_18(database_url: str) -> None:
+    """PostgreSQL 17 gives none, and would lose every line of the log."""
+    with psycopg.connect(database_url) as connection:
+        differing = connection.execute(
+            "SELECT id FROM (SELECT uuid7_floor(at) FROM generate_series(timestamptz '1970-01-01',"
+            " '2200-01-01', interval '3 days 1 hour 0.777 s') AS at) AS made (id)"
+            " WHERE uuid7_time(id) IS DISTINCT FROM uuid_extract_timestamp(id)"
+        ).fetchall()
+        assert differing == []
+        last = UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")
+        assert connection.execute("SELECT uuid7_time(%s)::text < 'x'", [last]).fetchone() == (True,)
+
+
 def test_the_api_logs_and_adds_days_but_changes_and_drops_nothing(
     database_url: str, api_database_url: str
 ) -> None:
