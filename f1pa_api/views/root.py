@@ -16,6 +16,7 @@ LINKS = {
     "health": "/health",
     "metrics": "/metrics",
     "model": "/predict/model",
+    "overview": "/monitoring/overview",
 }
 
 
