@@ -248,7 +248,8 @@ def test_a_wrong_database_password_is_named_and_predictions_go_on(
     stack: ComposeStack, open_files: Path
 ) -> None:
     folder = secrets_with(open_files, stack, database_api="not-it")
-    up = ("up", "--detach", "--no-build", "--no-deps", "--wait", "api")
+    # Compose does not see by itself that a secret is another file now.
+    up = ("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "--wait", "api")
     stack.compose(*up, F1PA_SECRETS_DIR=str(folder))
     try:
         eventually(lambda: "password authentication failed" in " ".join(stack.log("api")))
