@@ -14,8 +14,7 @@ _CONDITIONS: dict[str, LiteralString] = {
     "since": "prediction_id >= uuid7_floor(%(since)s) AND predictions.predicted_at >= %(since)s",
     "until": "prediction_id < uuid7_floor(%(until)s + interval '1 ms')"
     " AND predictions.predicted_at < %(until)s",
-    "cursor": "prediction_id < %(cursor)s"
-    " AND predictions.predicted_at <= uuid7_time(%(cursor)s)",
+    "cursor": "prediction_id < %(cursor)s AND predictions.predicted_at <= uuid7_time(%(cursor)s)",
     "outcome": "outcome = %(outcome)s",
     "model_version": "model_version = %(model_version)s",
     "circuit_key": "circuit_key = %(circuit_key)s",
