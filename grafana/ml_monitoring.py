@@ -229,7 +229,6 @@ def _objectives(made: dashboard.Dashboard) -> None:
             "Alerts",
             "Those that fire or will.",
             Query('ALERTS{severity!="none"}'),
-            width=8,
         )
     )
 
@@ -362,6 +361,18 @@ def _prediction(made: dashboard.Dashboard) -> None:
 
 def _model(made: dashboard.Dashboard) -> None:
     made.with_row(dashboard.Row("Model and data"))
+    made.with_panel(
+        rows(
+            "Model that serves",
+            "A click opens the version in MLflow, which leads to its run.",
+            Query("max by (family, version, alias, run_id) (f1pa_model_info{@} == 1)"),
+            opens=(
+                "Version in MLflow",
+                "http://localhost:5000/#/models/f1pa-lap-time/versions/${__data.fields.version}",
+            ),
+            width=24,
+        )
+    )
     made.with_panel(
         series(
             "Workers by version",

@@ -198,10 +198,16 @@ def latencies(title: str, description: str, query: Query, width: int = 12) -> he
 
 
 def rows(
-    title: str, description: str, query: Query, alert: str | None = None, width: int = 12
+    title: str,
+    description: str,
+    query: Query,
+    *,
+    opens: tuple[str, str] | None = None,
+    width: int = 8,
 ) -> table.Panel:
-    """The series now, one row each, with their labels as columns."""
-    return _led(
+    """The series now, one row each, with their labels as columns. `opens` is the name and the
+    address of a page, in which `${__data.fields.x}` is the row's label x."""
+    panel = (
         table.Panel()
         .title(title)
         .description(description)
@@ -217,9 +223,12 @@ def rows(
             .format(PromQueryFormat.TABLE)
             .datasource(PROMETHEUS)
             .ref_id("A")
-        ),
-        alert,
+        )
     )
+    if opens is not None:
+        name, url = opens
+        panel.data_links([dashboard.DashboardLink(name).url(url).target_blank(True)])
+    return panel
 
 
 def sql_rows(title: str, description: str, sql: str, unit: str, width: int = 12) -> table.Panel:

@@ -34,6 +34,12 @@ def inside(built: ComposeStack, name: str, *command: str) -> str:
     return built.docker("run", "--rm", "--network", "none", f"f1pa-{name}:0.1.0", *command)
 
 
+def test_compose_finds_nothing_to_say_about_the_file(built: ComposeStack) -> None:
+    for profile in ("", "grafana"):
+        done = built.run("docker", "compose", "--profile", profile, "config", "--quiet")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("name", LARGEST)
 def test_what_answers_people_is_small(built: ComposeStack, name: str) -> None:
     size = image(built, name)["Size"]
