@@ -27,6 +27,8 @@ SERVICES = (
     "alerts",
     "grafana",
 )
+# What a `make` that runs the tests hands on, and a person's shell has not.
+LEFT_BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DATASET")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def embedded_stack(folder: Path, **settings: str) -> Iterator[EmbeddedStack]:
             probe.bind(("127.0.0.1", 0))
         ports = {name: probe.getsockname()[1] for name, probe in zip(SERVICES, bound, strict=True)}
     inherited = {name: os.environ[name] for name in os.environ if not name.startswith("F1PA_")}
-    for leftover in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DATASET"):
+    for leftover in LEFT_BY_MAKE:
         inherited.pop(leftover, None)
     environment = {
         **inherited,

@@ -17,6 +17,7 @@ import requests
 
 from deploy.embedded.settings import CHECKOUT
 from tests.containers.engine import engine
+from tests.fix_stack import LEFT_BY_MAKE
 
 AUTH = ("f1pa", "f1pa")
 PUBLISHED = ("api", "mlflow", "prometheus", "alertmanager", "grafana")
@@ -140,7 +141,7 @@ def built(docker: Mapping[str, str]) -> ComposeStack:
     inherited = {
         name: value
         for name, value in docker.items()
-        if not name.startswith(("F1PA_", "COMPOSE_")) and name not in {"MAKEFLAGS", "DATASET"}
+        if not name.startswith(("F1PA_", "COMPOSE_")) and name not in LEFT_BY_MAKE
     }
     stack = ComposeStack({**inherited, **free_ports(PUBLISHED), "VENV": sys.prefix})
     stack.compose("build", "--quiet")

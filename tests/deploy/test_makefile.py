@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.settings import CHECKOUT
+from tests.fix_stack import LEFT_BY_MAKE
 
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
 
@@ -16,7 +17,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complet
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"VENV", "PYTHON", "DATASET", "MAKEFLAGS", "MAKELEVEL"}
+        if name not in {"VENV", "PYTHON", *LEFT_BY_MAKE}
     }
     return subprocess.run(
         ["make", *arguments],

@@ -61,6 +61,22 @@ def test_the_time_of_an_id_is_that_of_postgresql_18(database_url: str) -> None:
         assert connection.execute("SELECT uuid7_time(%s)::text < 'x'", [last]).fetchone() == (True,)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "00000000-0000-4000-8000-000000000000",
+        "00000000-0000-0000-0000-000000000000",
+        "0193f6c2-7777-7000-0000-000000000000",
+        "0193f6c2-7777-7000-c777-777777777777",
+        "77777777-7777-1777-8777-777777777777",
+        None,
+    ],
+)
+def test_an_id_of_another_kind_has_no_time(database_url: str, other: str | None) -> None:
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT uuid7_time(%s)", [other]).fetchone() == (None,)
+
+
 def test_the_api_logs_and_adds_days_but_changes_and_drops_nothing(
     database_url: str, api_database_url: str
 ) -> None:
