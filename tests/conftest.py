@@ -14,6 +14,18 @@ pytest_plugins = [
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+# What a person's shell says to the tests. What it says to the product is not for them.
+TO_THE_TESTS = {
+    "F1PA_CNPG_CRD",
+    "F1PA_CONTAINER_SCRATCH",
+    "F1PA_CONTAINER_TOOLS",
+    "F1PA_OUTAGE_SECONDS",
+    "F1PA_RECORDED_DATA",
+    "F1PA_TEST_DOCKER",
+}
+for name in {name for name in os.environ if name.startswith("F1PA_")} - TO_THE_TESTS:
+    del os.environ[name]
+
 
 @pytest.fixture(scope="session")
 def recorded_data() -> Path:
