@@ -30,6 +30,8 @@ from pipeline.traffic import Traffic
 # Some ten replacements of each worker in ten minutes.
 WORKER_REQUESTS = 500
 REQUESTS_PER_SECOND = 20
+# FeatureDrift waits for five minutes, so the job must look early.
+DRIFT_EVERY = "1m"
 LOOK_SECONDS = 2
 # Seconds that a program is away; TargetDown waits for a minute, the others for longer.
 AWAY_SECONDS = {"postgres": 30, "mlflow": 30, "exporter": 20}
@@ -76,6 +78,7 @@ def _running_stack() -> Iterator[Stack]:
         variables = {variable(name): port for name, port in zip(names, ports, strict=True)}
         variables["F1PA_STATE_DIR"] = str(Path(folder) / "state")
         variables["F1PA_API_MAX_REQUESTS"] = str(WORKER_REQUESTS)
+        variables["F1PA_DRIFT_EVERY"] = DRIFT_EVERY
         variables["F1PA_MONITORING_DIR"] = os.environ.get("F1PA_MONITORING_DIR", "")
         stack = Stack(variables, lambda line: show(f"... {line}"))
         try:

@@ -12,6 +12,7 @@ import requests
 from pipeline import reference
 from pipeline.errors import PipelineError
 from pipeline.progress import Advance
+from pipeline.simulator.weather import station_pressure_hpa
 
 TIMEOUT_SECONDS = 10
 # Shares of a desk's day; the bad one keeps the error counters moving.
@@ -112,7 +113,7 @@ def _lap(rng: random.Random, circuit: Mapping[Any, Any]) -> dict[str, Any]:
         "i2_speed": round(rng.gauss(circuit["i2_speed_kmh"], 6), 1),
         "temp": round(rng.gauss(circuit["air_temperature_c"], 3), 1),
         "rhum": round(min(100.0, max(0.0, rng.gauss(circuit["humidity_percent"], 10))), 1),
-        "pres": round(1013.25 * (1 - 2.25577e-5 * circuit["altitude_m"]) ** 5.25588, 1),
+        "pres": round(rng.gauss(station_pressure_hpa(float(circuit["altitude_m"])), 3), 1),
         "lap_number": rng.randint(2, int(circuit["race_laps"])),
     }
 

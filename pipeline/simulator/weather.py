@@ -1,5 +1,6 @@
 """The trackside weather of a race, minute by minute, and how wet the track is."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,10 @@ class Weather:
         return minute
 
 
+def station_pressure_hpa(altitude_m: float) -> float:
+    return physics.SEA_LEVEL_HPA * math.exp(-altitude_m / physics.SCALE_HEIGHT_M)
+
+
 def draw_weather(circuit: pd.Series, minutes: float, rng: np.random.Generator) -> Weather:
     """The weather of a race that lasts about `minutes`, around the circuit's climate."""
     rain = _rain(float(circuit["rain_chance"]), minutes, rng)
@@ -46,9 +51,8 @@ def draw_weather(circuit: pd.Series, minutes: float, rng: np.random.Generator) -
     track = circuit["track_temperature_c"] + heat + _walk(0.13, rng) - 7.0 * wetness
     humidity = circuit["humidity_percent"] + rng.normal(0, 9) - warmer + _walk(0.2, rng)
     humidity = humidity + 0.55 * (88 - humidity) * wetness
-    altitude = float(circuit["altitude_m"])
-    pressure = physics.SEA_LEVEL_HPA * np.exp(-altitude / physics.SCALE_HEIGHT_M)
-    pressure = pressure + rng.normal(0, 3.0) + _walk(0.025, rng)
+    usual = station_pressure_hpa(float(circuit["altitude_m"]))
+    pressure = usual + rng.normal(0, 3.0) + _walk(0.025, rng)
     wind = float(circuit["wind_speed_ms"]) * rng.lognormal(-0.15, 0.25)
     gusts = wind * rng.gamma(6.0, 1 / 6.0, MINUTES)
     direction = rng.normal(190, 75) + rng.normal(0, 45, MINUTES) + _walk(4.0, rng)

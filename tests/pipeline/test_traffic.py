@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,6 +121,19 @@ def test_every_good_lap_is_one_that_the_api_accepts(api: Api) -> None:
             with pytest.raises(ValidationError):
                 PredictLapRequest.model_validate_json(body)
     assert min(checked["/predict/simple"], checked["/predict/batch"], checked["/predict/lap"]) > 5
+
+
+def test_no_sensor_seems_stuck(api: Api) -> None:
+    """A value that never changes at a circuit is drift, and the demo's traffic is healthy."""
+    traffic(api.url, planned=1000).send(silent)
+    values: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for path, query, _ in api.requests:
+        if path == "/predict/simple":
+            for name in ("st_speed", "i1_speed", "i2_speed", "temp", "rhum", "pres"):
+                values[query["circuit_key"], name][query[name]] += 1
+    often = [each for each in values.values() if each.total() >= 5]
+    assert len(often) > 20
+    assert all(each.most_common(1)[0][1] <= each.total() / 2 for each in often)
 
 
 def test_the_same_seed_sends_the_same_requests(api: Api) -> None:
